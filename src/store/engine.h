@@ -1,0 +1,171 @@
+/* The only door to stored profiles. Two kinds of engine stand behind it
+ * (embedded RocksDB; ClickHouse); callers see only this.
+ *
+ * Words: a tenant owns series; a series is a profile type and a sorted set of
+ * labels; a frame is one function (or one unnamed address) of a stack; a stack
+ * is a path in a tree of frames: a node has a parent node and a frame, node 0
+ * is the root above every stack; a sample names one node (its leaf).
+ *
+ * Threads: every function may be called from any thread. Reads see a
+ * consistent snapshot and never wait for writes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+
+/* ---- what is written ---- */
+
+/* One frame as the batch knows it. Identity is its whole content. */
+struct store_frame {
+	struct str name;	/* "" when no symbol is known */
+	struct str system_name; /* mangled, if it differs, or "" */
+	struct str filename;
+	struct str kind;	/* profile.frame.type: "native", "kernel", "cpython" ... */
+	struct str mapping;	/* file name of the mapping: "libc.so.6" */
+	struct str build_id;	/* hex: GNU build id if known, else htlhash, else "" */
+	uint64_t address;	/* in the ELF file; kept only for frames without a name (0 otherwise) */
+	int64_t line, start_line;
+};
+
+/* A node of the batch's own stack tree; parents come before children; node 0 is the root. */
+struct store_node {
+	uint32_t parent;
+	uint32_t frame; /* index into frames */
+};
+
+struct store_label {
+	struct str name, value;
+};
+
+/* Columns that are not series (never multiply series). Strings are indices into the batch's strings. */
+struct store_sample {
+	uint64_t time_ns; /* since 1970 */
+	int64_t value;
+	uint32_t node;
+	uint32_t pid, tid;     /* 0: unknown */
+	uint32_t thread_name;  /* index into strings, 0 = "" */
+	int32_t cpu;	       /* -1: unknown */
+	uint32_t span;	       /* index into spans + 1, 0 = none */
+};
+
+struct store_span {
+	uint8_t trace_id[16], span_id[8];
+};
+
+struct store_series {
+	const struct store_label *labels; /* sorted by name, no duplicates; with __profile_type__ and its parts */
+	size_t label_count;
+	const struct store_sample *samples; /* any order */
+	size_t sample_count;
+};
+
+/* One request's worth: durable and visible as a whole or not at all. */
+struct store_batch {
+	struct str tenant;
+	const struct str *strings; /* [0] = "" */
+	size_t string_count;
+	const struct store_frame *frames;
+	size_t frame_count;
+	const struct store_node *nodes; /* [0] = {0, 0}, the root, whose frame means nothing */
+	size_t node_count;
+	const struct store_span *spans;
+	size_t span_count;
+	const struct store_series *series;
+	size_t series_count;
+};
+
+/* ---- what is asked ---- */
+
+enum match_op { MATCH_EQUAL, MATCH_NOT_EQUAL, MATCH_REGEX, MATCH_NOT_REGEX }; /* PromQL, regex anchored */
+
+struct store_matcher {
+	enum match_op op;
+	struct str name, value;
+};
+
+/* Series whose labels satisfy all matchers (an absent label has the value ""), in [start, end) of time.
+ * Matchers on the sample columns (thread.id, thread.name, cpu.logical_number, process.pid, span_id,
+ * trace_id; with '_' for '.' too) select samples instead of series. */
+struct store_selection {
+	struct str tenant;
+	const struct store_matcher *matchers;
+	size_t matcher_count;
+	uint64_t start_ns, end_ns;
+	const _Atomic int *cancelled; /* may be NULL */
+	size_t memory_limit_bytes;    /* 0: the store's default */
+};
+
+/* A merged stack tree: parents before children, node 0 the root. Only nodes with samples at or below. */
+struct store_tree {
+	uint32_t node_count, frame_count;
+	const uint32_t *parent;
+	const uint32_t *frame;		  /* node -> frames */
+	const int64_t *self;		  /* sum of values whose leaf is this node */
+	const struct store_frame *frames; /* strings in the arena */
+};
+
+struct store_point {
+	uint64_t time_ns;
+	double value;
+};
+
+struct store_points {
+	const struct store_label *labels; /* of group_by, absent ones left out */
+	size_t label_count;
+	struct store_point *points; /* by time; empty steps left out */
+	size_t point_count;
+};
+
+struct store_labels {
+	const struct store_label *labels;
+	size_t label_count;
+};
+
+struct store_stats {
+	uint64_t samples, series, frames, nodes, disk_bytes;
+	uint64_t oldest_ns, newest_ns; /* 0: empty */
+};
+
+/* ---- the engine ---- */
+
+struct store;
+
+struct store_options {
+	const char *path;		/* directory of the embedded engine */
+	uint64_t memory_bytes;		/* caches and write buffers together; 0: default 64 MiB */
+	uint64_t retention_ns;		/* 0: keep for ever; default set by the caller */
+	uint64_t group_commit_ns;	/* how long a commit may wait for company; default 2 ms */
+};
+
+/* Opens or creates; refuses a newer format and a directory in use, saying what to do. */
+MUST_USE int store_open(const struct store_options *options, struct store **ret, struct err *err);
+/* Ends running writes first. NULL is fine. */
+void store_close(struct store *store);
+
+/* Returns 0 only after the batch is on disk (synced). A batch with the same content as one written in the
+ * last minutes (a client's retry) is acknowledged and not counted twice. ERR_INVALID (a bad index),
+ * ERR_LIMIT (disk full: retry later), ERR_IO. */
+MUST_USE int store_write(struct store *store, const struct store_batch *batch, struct err *err);
+
+/* Results are in the arena. */
+MUST_USE int store_merge(struct store *store, const struct store_selection *selection,
+			 struct arena *arena, struct store_tree *ret, struct err *err);
+/* Sums per step: the point at t covers (t - step, t]; start and end as in Pyroscope's SelectSeries: points
+ * at start, start+step .. <= end. group_by may name labels and sample columns. */
+MUST_USE int store_points(struct store *store, const struct store_selection *selection, uint64_t step_ns,
+			  const struct str *group_by, size_t group_count, struct arena *arena,
+			  struct store_points **ret, size_t *ret_count, struct err *err);
+MUST_USE int store_label_names(struct store *store, const struct store_selection *selection,
+			       struct arena *arena, struct str **ret, size_t *ret_count, struct err *err);
+MUST_USE int store_label_values(struct store *store, const struct store_selection *selection,
+				struct str name, struct arena *arena, struct str **ret,
+				size_t *ret_count, struct err *err);
+/* Distinct label sets, reduced to the given names when name_count > 0; sorted. */
+MUST_USE int store_series_labels(struct store *store, const struct store_selection *selection,
+				 const struct str *names, size_t name_count, struct arena *arena,
+				 struct store_labels **ret, size_t *ret_count, struct err *err);
+MUST_USE int store_stats(struct store *store, struct store_stats *ret, struct err *err);
