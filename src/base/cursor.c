@@ -26,7 +26,9 @@ uint16_t cur_u16le(struct cur *c)
 {
 	const uint8_t *p = take(c, 2);
 
-	return p ? (uint16_t)(p[0] | p[1] << 8) : 0;
+	if (!p)
+		return 0;
+	return (uint16_t)((uint32_t)p[0] | (uint32_t)p[1] << 8);
 }
 
 static uint32_t load32(struct cur *c)
