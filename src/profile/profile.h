@@ -161,10 +161,16 @@ MUST_USE int profile_stack(struct profile_batch *batch, const uint32_t *location
 MUST_USE int profile_attribute(struct profile_batch *batch, struct str key, const struct value *value,
 			       struct str unit, uint32_t *ret, struct err *err);
 
+/* Takes over a whole dictionary with its indices as they are (a decoder's: they are what the samples say).
+ * The rows live at least as long as the arena. Interning goes on behind them. */
+void profile_dict_adopt(struct profile_batch *batch, const struct profile_dict *dict);
+
 /* Append; the returned row may move at the next append of the same kind. */
 MUST_USE int profile_resource_add(struct profile_batch *batch, struct profile_resource **ret, struct err *err);
 MUST_USE int profile_resource_attr(struct profile_batch *batch, struct profile_resource *resource,
 				   struct str key, const struct value *value, struct err *err);
+MUST_USE int profile_scope_attr(struct profile_batch *batch, struct profile_scope *scope, struct str key,
+				const struct value *value, struct err *err);
 MUST_USE int profile_scope_add(struct profile_batch *batch, struct profile_resource *resource,
 			       struct profile_scope **ret, struct err *err);
 MUST_USE int profile_add(struct profile_batch *batch, struct profile_scope *scope, struct profile **ret,
@@ -192,5 +198,12 @@ struct str value_text(struct arena *arena, const struct value *value);
  * timestamps (or both of the same length): ERR_INVALID names the first that is not.
  * A decoder calls it per profile, so that a bad profile costs only itself. */
 MUST_USE int profile_check(const struct profile_dict *dict, const struct profile *profile, struct err *err);
+/* The same for many profiles of one dictionary: remembers which of its rows are good, so that each is looked
+ * at once. The dictionary must not change meanwhile. */
+struct profile_checker;
+MUST_USE int profile_checker_create(struct arena *arena, const struct profile_dict *dict,
+				    struct profile_checker **ret, struct err *err);
+MUST_USE int profile_checker_run(struct profile_checker *checker, const struct profile *profile,
+				 struct err *err);
 /* Number of events (samples' timestamps or values) and total of all values (missing ones count 1). */
 uint64_t profile_total(const struct profile *profile, uint64_t *ret_events);
