@@ -86,29 +86,29 @@ static int check_location(struct profile_checker *checker, uint32_t index, struc
 		return 0;
 	rc = check_location_row(dict, &dict->locations[index], err);
 	if (rc)
-		return err_wrap(err, "location %u", index);
-	if (checker->good_locations)
+		err_wrap(err, "location %u", index);
+	else if (checker->good_locations)
 		checker->good_locations[index] = 1;
-	return 0;
+	return rc;
 }
 
 static int check_stack(struct profile_checker *checker, uint32_t index, struct err *err)
 {
 	const struct profile_dict *dict = checker->dict;
+	int rc = 0;
 
 	if (index >= dict->stack_count)
 		return out_of_range(err, "stack", index, dict->stack_count);
 	if (checker->good_stacks && checker->good_stacks[index])
 		return 0;
 	const struct profile_stack *row = &dict->stacks[index];
-	for (uint32_t i = 0; i < row->count; i++) {
-		int rc = check_location(checker, row->locations[i], err);
-		if (rc)
-			return err_wrap(err, "stack %u", index);
-	}
-	if (checker->good_stacks)
+	for (uint32_t i = 0; i < row->count && !rc; i++)
+		rc = check_location(checker, row->locations[i], err);
+	if (rc)
+		err_wrap(err, "stack %u", index);
+	else if (checker->good_stacks)
 		checker->good_stacks[index] = 1;
-	return 0;
+	return rc;
 }
 
 /* "At least one of values / timestamps; if both, same length" (profiles.proto, Sample). */
@@ -147,7 +147,7 @@ int profile_checker_run(struct profile_checker *checker, const struct profile *p
 	for (size_t i = 0; i < profile->sample_count && !rc; i++) {
 		rc = check_sample(checker, &profile->samples[i], err);
 		if (rc)
-			return err_wrap(err, "sample %zu", i);
+			err_wrap(err, "sample %zu", i);
 	}
 	return rc;
 }
