@@ -1,0 +1,76 @@
+/* Taking profiles in: OTLP over gRPC and HTTP → batch → series → relabel → store.
+ *
+ * The answer is sent after store_write() returned, so what is acknowledged is on
+ * disk. A bad profile costs only itself: it is counted and named in
+ * partial_success. docs/ingest.md has the conversion rules.
+ *
+ * An ingest is shared by all worker threads. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "net/net.h"
+#include "profile/profile.h"
+#include "server/relabel.h"
+#include "store/engine.h"
+
+#define INGEST_GRPC_PATH \
+	"/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
+#define INGEST_HTTP_PATH "/v1development/profiles"
+
+/* 0 in a limit means none. */
+struct ingest_config {
+	/* Tenant from X-Scope-OrgID (refused without); else every profile is of "anonymous". */
+	bool multitenancy;
+	/* Without service.name the executable's name is the service (cresset up); else
+	 * unknown_service:<process.executable.name>. Rules run after it. */
+	bool default_service_from_executable;
+	const struct relabel_rule_spec *rules; /* copied */
+	size_t rule_count;
+	/* Takes the place of the service name when nothing names a service; NULL: "unknown_service". */
+	const char *unknown_service;
+
+	size_t message_bytes;	 /* unpacked request, default 100 MiB: RESOURCE_EXHAUSTED / 413 */
+	size_t json_bytes;	 /* the same for JSON, whose tree is large, default 16 MiB */
+	size_t memory_bytes;	 /* for decoding and converting one request, default 1 GiB */
+	uint32_t label_names;	 /* of one series, fixed ones included, default 128 */
+	uint32_t label_name_bytes;  /* default 1024 */
+	uint32_t label_value_bytes; /* default 16384 */
+	uint32_t stack_depth;	 /* frames nearest to the root beyond it are cut, default 4096 */
+	uint32_t symbol_bytes;	 /* names and file names are cut, default 65535 */
+	uint64_t reject_older_ns; /* samples older than this are refused, default 0 */
+	uint64_t reject_newer_ns; /* samples ahead of our clock by more are refused, default 1 h */
+	uint64_t retry_ns;	  /* what RetryInfo and Retry-After tell a client at overload, default 5 s */
+};
+
+void ingest_config_default(struct ingest_config *config);
+
+struct ingest;
+
+/* ERR_INVALID names the relabelling rule that is wrong. The store must outlive the ingest. */
+MUST_USE int ingest_create(const struct ingest_config *config, struct store *store,
+			   struct ingest **ret, struct err *err);
+void ingest_destroy(struct ingest *ingest); /* NULL is fine */
+
+/* Handlers for net_route rows; user is the struct ingest. Route the two paths above to them with
+ * method POST (other methods are answered 405). */
+net_handler ingest_grpc;
+net_handler ingest_http;
+
+struct ingest_result {
+	uint64_t samples;	    /* stored */
+	uint64_t rejected_profiles; /* with nothing of theirs stored */
+	uint64_t rejected_samples;
+	char reason[256]; /* the first one, "" if none */
+};
+
+/* The tenant of a request. ERR_UNAUTHENTICATED without a needed header, ERR_INVALID for an id with
+ * bytes outside [a-zA-Z0-9!_.*'()-], "." or "..", or over 150 bytes. */
+MUST_USE int ingest_tenant(const struct ingest *ingest, const struct net_request *request,
+			   struct str *ret, struct err *err);
+/* Converts and writes; what every way of pushing profiles ends in. The batch passed profile_check().
+ * Works in the arena. ERR_LIMIT (disk full, memory), ERR_IO, ERR_NOMEM: nothing was stored. */
+MUST_USE int ingest_batch(struct ingest *ingest, struct str tenant, const struct profile_batch *batch,
+			  struct arena *arena, struct ingest_result *result, struct err *err);
