@@ -100,8 +100,9 @@ struct config_env {
  * be NULL. */
 MUST_USE int config_expand(struct arena *arena, struct config_node *root,
 			   const struct config_env *env, struct err *err);
-/* Pyroscope style (-config.expand-env), on the whole text before parsing: ${VAR}, ${VAR:-default},
- * $VAR; an unset variable is empty; $$ is $. */
+/* Pyroscope style (-config.expand-env), on the whole text before parsing: ${VAR} and
+ * ${VAR:-default}, which also stands in for an empty variable; an unset one is empty; $${ is ${. A
+ * bare $ stays, since regular expressions and $1 need it. */
 MUST_USE int config_expand_text(struct arena *arena, struct str text, const struct config_env *env,
 				struct str *ret, struct err *err);
 
@@ -189,7 +190,8 @@ struct config_row {
 	const struct config_schema *section;
 	int (*decode)(struct config_decoder *dec, const struct config_node *node, void *field,
 		      struct err *err);
-	const char *flag;	/* name on the command line, without dashes; NULL: none */
+	const char *flag;	/* name on the command line, without dashes; NULL: none. That of a
+				 * CONFIG_SECTION is put in front of the flags of its rows */
 	const char *flag_alias; /* another one, "v" */
 	bool required;
 	bool secret;	       /* never printed */

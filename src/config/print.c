@@ -1,0 +1,109 @@
+#include "config/tree.h"
+
+/* Parts of key names below which no value is shown. */
+static const char *const secret_words[] = {"password", "passwd",	 "secret",  "token",
+					   "key_pem",  "authorization", "headers", "credential",
+					   "api_key",  "apikey",	 "access_key"};
+
+static bool names_secret(struct str key)
+{
+	char lower[256];
+
+	str_copy(lower, sizeof(lower), key);
+	for (char *c = lower; *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c - 'A' + 'a');
+	for (size_t i = 0; i < sizeof(secret_words) / sizeof(secret_words[0]); i++)
+		if (strstr(lower, secret_words[i]))
+			return true;
+	return false;
+}
+
+/* Would text read back as the same text without quotes? Only the sure cases say yes. */
+static bool is_plain_safe(const struct config_node *node)
+{
+	struct str text = node->text;
+
+	if (text.len == 0 || node->quoted)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+		bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			    (c >= '0' && c <= '9') || c == '_' || c == '/' || c == '.';
+		if (!word && !(i > 0 && (c == '-' || c == '+')))
+			return false;
+	}
+	return true;
+}
+
+static void put_quoted(struct str text, struct buf *out)
+{
+	buf_char(out, '"');
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.ptr[i];
+		if (c == '"' || c == '\\')
+			buf_printf(out, "\\%c", c);
+		else if (c < 0x20 || c == 0x7f)
+			buf_printf(out, "\\x%02x", c);
+		else
+			buf_char(out, (char)c);
+	}
+	buf_char(out, '"');
+}
+
+static void put_key(struct str key, struct buf *out)
+{
+	struct config_node node = {.kind = CONFIG_SCALAR, .text = key};
+
+	if (is_plain_safe(&node))
+		buf_str(out, key);
+	else
+		put_quoted(key, out);
+}
+
+static void put_scalar(const struct config_node *node, struct buf *out)
+{
+	if (node->kind == CONFIG_NULL)
+		buf_cstr(out, "null");
+	else if (is_plain_safe(node))
+		buf_str(out, node->text);
+	else
+		put_quoted(node->text, out);
+}
+
+static void put_node(const struct config_node *node, unsigned depth, bool redact, bool secret,
+		     struct buf *out)
+{
+	if (node->kind == CONFIG_NULL || node->kind == CONFIG_SCALAR) {
+		buf_char(out, ' ');
+		if (secret && node->kind == CONFIG_SCALAR)
+			buf_cstr(out, "\"[REDACTED]\"");
+		else
+			put_scalar(node, out);
+		buf_char(out, '\n');
+		return;
+	}
+	if (node->count == 0) {
+		buf_cstr(out, node->kind == CONFIG_MAP ? " {}\n" : " []\n");
+		return;
+	}
+	if (depth > 0)
+		buf_char(out, '\n');
+	for (size_t i = 0; i < node->count; i++) {
+		const struct config_entry *entry = &node->entries[i];
+		buf_printf(out, "%*s", (int)depth * 2, "");
+		if (node->kind == CONFIG_MAP) {
+			put_key(entry->key, out);
+			buf_char(out, ':');
+		} else {
+			buf_char(out, '-');
+		}
+		put_node(entry->value, depth + 1, redact,
+			 secret || (redact && names_secret(entry->key)), out);
+	}
+}
+
+void config_print(const struct config_node *root, bool redact, struct buf *out)
+{
+	put_node(root, 0, redact, false, out);
+}
