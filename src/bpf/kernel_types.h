@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
+ *
+ * The few kernel types and constants that our BPF programs use, declared by us:
+ * building needs neither the BTF nor the headers of any kernel. Structures have
+ * only the fields we read; preserve_access_index makes libbpf move each access
+ * to where the running kernel has the field. Constants are kernel ABI
+ * (include/uapi/linux/bpf.h) and never change. */
+#pragma once
+
+typedef signed char __s8;
+typedef unsigned char __u8;
+typedef short __s16;
+typedef unsigned short __u16;
+typedef int __s32;
+typedef unsigned int __u32;
+typedef long long __s64;
+typedef unsigned long long __u64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+
+typedef _Bool bool;
+#define true 1
+#define false 0
+
+enum { BPF_MAP_TYPE_PERCPU_ARRAY = 6, BPF_MAP_TYPE_RINGBUF = 27 };
+enum { BPF_RB_NO_WAKEUP = 1 };
+enum { PF_KTHREAD = 0x00200000 }; /* include/linux/sched.h, since 2.6 */
+
+/* To ask whether the running kernel knows a helper. The suffix after ___ is dropped by libbpf when it
+ * looks the name up in the kernel's BTF. */
+enum bpf_func_id___cresset { BPF_FUNC_task_pt_regs___cresset = 175 };
+
+#if defined(__TARGET_ARCH_x86)
+
+struct pt_regs {
+	unsigned long bp, ip, cs, sp;
+} __attribute__((preserve_access_index));
+
+/* What a perf_event program gets; a context of the verifier, so its offsets are fixed and loads from
+ * it are 8 bytes wide (include/uapi/asm/ptrace.h, arch/x86). */
+struct perf_event_context {
+	__u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;
+	__u64 orig_ax, ip, cs, flags, sp, ss;
+	__u64 sample_period, addr;
+};
+
+/* 16 KiB kernel stacks (THREAD_SIZE, arch/x86/include/asm/page_64_types.h). */
+enum { KERNEL_STACK_BYTES = 16384 };
+
+#else
+#error "the sampler knows the registers of x86-64 only"
+#endif
+
+struct task_struct {
+	unsigned int flags;
+	void *stack;
+} __attribute__((preserve_access_index));
