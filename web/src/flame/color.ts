@@ -1,0 +1,150 @@
+// Colours of blocks.
+//
+// Palettes are computed in OKLCH, so that all blocks of a theme are equally
+// light: the graph stays calm, and one text colour is readable on all of them.
+// Warm = kernel, grey = no symbol, the other hues = code by package.
+
+import { graphNodes, graphTotal, type Graph } from './graph.ts';
+
+export const SLOT_ROOT = 0;
+export const SLOT_UNNAMED = 1;
+const SLOT_KERNEL = 2;
+const KERNEL_SHADES = 5;
+const SLOT_CODE = SLOT_KERNEL + KERNEL_SHADES;
+const CODE_HUES = 18;
+const SLOT_HEAT = SLOT_CODE + CODE_HUES;
+const HEAT_STEPS = 16;
+
+export interface Palette {
+	/** Fill per slot. */
+	fill: string[];
+	edge: string;
+	text: string;
+	/** Blocks that do not match a search, and the blocks above the focused one. */
+	muted: string;
+	mutedText: string;
+	/** Blocks too narrow to be drawn alone, merged. */
+	tiny: string;
+	tinyHit: string;
+	hover: string;
+	selected: string;
+}
+
+/** OKLCH to #rrggbb (Ottosson's OKLab matrices, sRGB transfer function). */
+export function oklch(l: number, c: number, hue: number): string {
+	const a = c * Math.cos(hue * Math.PI / 180);
+	const b = c * Math.sin(hue * Math.PI / 180);
+	const lms = [
+		(l + 0.3963377774 * a + 0.2158037573 * b) ** 3,
+		(l - 0.1055613458 * a - 0.0638541728 * b) ** 3,
+		(l - 0.0894841775 * a - 1.2914855480 * b) ** 3,
+	];
+	const rgb = [
+		4.0767416621 * lms[0] - 3.3077115913 * lms[1] + 0.2309699292 * lms[2],
+		-1.2684380046 * lms[0] + 2.6097574011 * lms[1] - 0.3413193965 * lms[2],
+		-0.0041960863 * lms[0] - 0.7034186147 * lms[1] + 1.7076147010 * lms[2],
+	];
+	return `#${rgb.map(channel).join('')}`;
+}
+
+function channel(linear: number): string {
+	const v = linear <= 0.0031308 ? 12.92 * linear : 1.055 * linear ** (1 / 2.4) - 0.055;
+	return Math.round(Math.min(1, Math.max(0, v)) * 255).toString(16).padStart(2, '0');
+}
+
+function fills(l: number, c: number, root: string, unnamed: string): string[] {
+	const out = [root, unnamed];
+	for (let i = 0; i < KERNEL_SHADES; i++)
+		out.push(oklch(l - 0.02 + i * 0.01, c + 0.015, 32 + i * 9));
+	for (let i = 0; i < CODE_HUES; i++)
+		out.push(oklch(l + (i % 3 - 1) * 0.025, c - (i % 2) * 0.018, 100 + i * 13.5));
+	for (let i = 0; i < HEAT_STEPS; i++)
+		out.push(oklch(l + 0.1 - i * 0.012, c * (0.25 + i / HEAT_STEPS), 100 - i * 4.6));
+	return out;
+}
+
+export const DARK: Palette = {
+	fill: fills(0.745, 0.092, '#8d97a8', '#8a92a0'),
+	edge: '#14171d', text: '#0f1216', muted: '#2c313b', mutedText: '#a9b2c0',
+	tiny: '#454c59', tinyHit: '#e8a65c', hover: '#ffffff', selected: '#ffb35c',
+};
+
+export const LIGHT: Palette = {
+	fill: fills(0.845, 0.088, '#c3cad5', '#cfd4dc'),
+	edge: '#ffffff', text: '#14181f', muted: '#e9ecf1', mutedText: '#566072',
+	tiny: '#a9b1bf', tinyHit: '#c2610f', hover: '#14181f', selected: '#a84300',
+};
+
+const KERNEL_ENTRY = new RegExp('^(?:\\[k(?:ernel|\\])|entry_|do_syscall_|x64_sys_call|__(?:x64|arm64|ia32)_sys_|'
+	+ 'asm_(?:sysvec|exc|common|spurious|int)|ret_from_fork|el[01](?:t|h)?_|el0_svc|kthread$|'
+	+ 'secondary_startup|common_startup|start_kernel|cpu_startup_entry|vmlinux|common_interrupt)|_\\[k\\]$|\\[kernel');
+const UNNAMED = /(?:\+|!|^)0x[0-9a-f]+$|^\[?unknown\]?$/i;
+
+export function nameIsKernel(name: string): boolean {
+	return KERNEL_ENTRY.test(name);
+}
+
+export function nameIsUnnamed(name: string): boolean {
+	return UNNAMED.test(name);
+}
+
+/** What a name belongs to: a Go or Java package, a C++ or Rust namespace, a file, else itself. */
+export function packageOf(name: string): string {
+	if (UNNAMED.test(name))
+		return name.replace(/[+!]?0x[0-9a-f]+$/i, '');
+	const plain = name.replace(/^<+/, '').replace(/[(<[{].*$/s, '');
+	const slash = plain.lastIndexOf('/');
+	const tail = plain.slice(slash + 1);
+	if (slash >= 0)
+		return plain.slice(0, slash + 1) + tail.split(/[.:]/)[0];
+	const colons = tail.split('::');
+	if (colons.length > 1)
+		return colons.slice(0, Math.min(2, colons.length - 1)).join('::');
+	const dots = tail.split('.');
+	return dots.length > 1 ? dots.slice(0, Math.max(1, dots.length - 2)).join('.') : plain;
+}
+
+function hash(text: string): number {
+	let h = 0x811c9dc5;
+	for (let i = 0; i < text.length; i++)
+		h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+	h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
+	return (h ^ (h >>> 13)) >>> 0;
+}
+
+function slotOfName(name: string): number {
+	if (nameIsUnnamed(name))
+		return SLOT_UNNAMED;
+	if (nameIsKernel(name))
+		return SLOT_KERNEL + hash(name) % KERNEL_SHADES;
+	return SLOT_CODE + hash(packageOf(name)) % CODE_HUES;
+}
+
+function isKernelSlot(slot: number): boolean {
+	return slot >= SLOT_KERNEL && slot < SLOT_CODE;
+}
+
+/** What is called by the kernel is kernel, so names known as its entry points are enough. */
+export function slotsByPackage(g: Graph): Uint8Array {
+	const ofName = Uint8Array.from(g.names, slotOfName);
+	const slots = new Uint8Array(graphNodes(g));
+	for (let n = 1; n < slots.length; n++) {
+		const own = ofName[g.name[n]];
+		const inherits = isKernelSlot(slots[g.parent[n]]) && own !== SLOT_UNNAMED && !isKernelSlot(own);
+		slots[n] = inherits ? SLOT_KERNEL + hash(g.names[g.name[n]]) % KERNEL_SHADES : own;
+	}
+	return slots;
+}
+
+/** By share of the graph's total, on a square-root scale: half of the steps are below a quarter. */
+export function slotsByValue(g: Graph): Uint8Array {
+	const all = graphTotal(g) || 1;
+	return Uint8Array.from(g.total, (t) =>
+		SLOT_HEAT + Math.min(HEAT_STEPS - 1, Math.floor(Math.sqrt(t / all) * HEAT_STEPS)));
+}
+
+/** For the legend. */
+export function legendFill(p: Palette): { kernel: string; unnamed: string; code: string[] } {
+	return { kernel: p.fill[SLOT_KERNEL + 1], unnamed: p.fill[SLOT_UNNAMED],
+		code: [1, 7, 12].map((i) => p.fill[SLOT_CODE + i]) };
+}
