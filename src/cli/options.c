@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static void print_usage(const char *usage, const struct option_row *rows, size_t row_count)
+{
+	printf("%s\nOptions:\n", usage);
+	for (size_t i = 0; i < row_count; i++) {
+		char left[64];
+		snprintf(left, sizeof(left), "--%s%s%s", rows[i].name, rows[i].arg ? "=" : "",
+			 rows[i].arg ? rows[i].arg : "");
+		printf("  %-28s %s", left, rows[i].help);
+		if (rows[i].initial)
+			printf(" (default %s)", rows[i].initial);
+		printf("\n");
+	}
+	printf("  %-28s this text\n", "--help");
+}
+
+static const struct option_row *find_row(const struct option_row *rows, size_t row_count,
+					 struct str name)
+{
+	for (size_t i = 0; i < row_count; i++)
+		if (str_equal(str_of(rows[i].name), name))
+			return &rows[i];
+	return NULL;
+}
+
+/* How much of the two names is the same: enough to suggest one for a slip. */
+static size_t likeness(struct str a, struct str b)
+{
+	size_t same = 0;
+	while (same < a.len && same < b.len && a.ptr[same] == b.ptr[same])
+		same++;
+	size_t tail = 0;
+	while (tail < a.len - same && tail < b.len - same &&
+	       a.ptr[a.len - 1 - tail] == b.ptr[b.len - 1 - tail])
+		tail++;
+	return same + tail;
+}
+
+static int say_unknown(const char *command, const struct option_row *rows, size_t row_count,
+		       struct str name)
+{
+	const struct option_row *best = NULL;
+	size_t best_likeness = 2;
+	for (size_t i = 0; i < row_count; i++) {
+		size_t like = likeness(str_of(rows[i].name), name);
+		if (like > best_likeness) {
+			best = &rows[i];
+			best_likeness = like;
+		}
+	}
+	fprintf(stderr, "cresset %s: there is no option --%.*s", command, STR_ARG(name));
+	if (best)
+		fprintf(stderr, " (did you mean --%s?)", best->name);
+	fprintf(stderr, "; --help lists them\n");
+	return CLI_USAGE;
+}
+
+static void store_value(const struct option_row *row, const char *text)
+{
+	if (row->each)
+		row->each(row->user, text);
+	else
+		*row->value = text;
+}
+
+static int say_value(const char *command, const struct option_row *row, bool wanted)
+{
+	fprintf(stderr, wanted ? "cresset %s: --%s needs a value, as in --%s=%s\n"
+			       : "cresset %s: --%s takes no value\n",
+		command, row->name, row->name, row->arg ? row->arg : "");
+	return CLI_USAGE;
+}
+
+/* One argument (and the next one, if it is its value). Moves *at past what it took. */
+static int take_option(const char *command, const struct option_row *rows, size_t row_count,
+		       int argc, char **argv, int *at)
+{
+	const char *text = argv[*at];
+	if (text[0] != '-' || text[1] == '\0') {
+		fprintf(stderr, "cresset %s: \"%s\" is not an option; --help lists them\n", command,
+			text);
+		return CLI_USAGE;
+	}
+	struct str rest = str_of(text + (text[1] == '-' ? 2 : 1)), name;
+	bool with_value = str_find_char(rest, '=') >= 0;
+	(void)str_next(&rest, '=', &name);
+	const struct option_row *row = find_row(rows, row_count, name);
+	if (!row)
+		return say_unknown(command, rows, row_count, name);
+	if (!row->arg && with_value)
+		return say_value(command, row, false);
+	if (row->arg && !with_value && *at + 1 >= argc)
+		return say_value(command, row, true);
+	if (row->arg && !with_value)
+		(*at)++;
+	store_value(row, !row->arg ? "" : with_value ? name.ptr + name.len + 1 : argv[*at]);
+	(*at)++;
+	return CLI_OK;
+}
+
+static bool asks_help(const char *text)
+{
+	return strcmp(text, "--help") == 0 || strcmp(text, "-help") == 0 || strcmp(text, "-h") == 0;
+}
+
+int cli_options(const char *command, const char *usage, const struct option_row *rows,
+		size_t row_count, int argc, char **argv)
+{
+	for (int at = 1; at < argc;) {
+		if (asks_help(argv[at])) {
+			print_usage(usage, rows, row_count);
+			return -1;
+		}
+		int rc = take_option(command, rows, row_count, argc, argv, &at);
+		if (rc != CLI_OK)
+			return rc;
+	}
+	return CLI_OK;
+}
+
+int cli_fail(const char *command, const struct err *err)
+{
+	fprintf(stderr, "cresset %s: %s\n", command, err->text);
+	return CLI_FAILED;
+}
+
+static void stop_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+}
+
+void cli_block_signals(void)
+{
+	sigset_t set;
+	stop_signals(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGPIPE);
+	sigaddset(&set, SIGCHLD);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+int cli_wait_stop(void)
+{
+	sigset_t set;
+	int sig = 0;
+	stop_signals(&set);
+	while (sigwait(&set, &sig) != 0)
+		;
+	return sig;
+}
