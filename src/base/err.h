@@ -58,7 +58,9 @@ int err_set(struct err *err, int code, const char *fmt, ...) PRINTF_LIKE(3, 4);
  * NOT_FOUND, EEXIST EXISTS, EACCES/EPERM DENIED, ENOMEM NOMEM, ENOSPC/EDQUOT LIMIT,
  * EAGAIN/EBUSY BUSY, ETIMEDOUT TIMEOUT, else IO. */
 int err_set_errno(struct err *err, int errno_value, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* Puts "<sentence>: " in front of what err says; returns err->code (code stays). */
+/* Puts "<sentence>: " in front of what err says; returns err->code (code stays). With a
+ * NULL err nothing is known but that it failed: ERR_INTERNAL; so code is better kept by hand where
+ * the caller looks at it. */
 int err_wrap(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Never NULL: an unknown code gets the row of ERR_INTERNAL. */
 const struct err_info *err_info(int code);

@@ -82,8 +82,11 @@ static int write_synced(const char *path, const void *ptr, size_t len, struct er
 
 	if (fd < 0)
 		return err_set_errno(err, errno, "creating %s", path);
-	if (fd_write_all(fd, ptr, len, err))
-		return err_wrap(err, "%s", path);
+	int code = fd_write_all(fd, ptr, len, err);
+	if (code) {
+		err_wrap(err, "%s", path);
+		return code;
+	}
 	if (fsync(fd) < 0)
 		return err_set_errno(err, errno, "syncing %s", path);
 	return 0;

@@ -28,9 +28,11 @@ void *mem_alloc(size_t size_bytes)
 
 void *mem_zalloc(size_t count, size_t size_bytes)
 {
-	if (must_fail())
+	size_t bytes;
+
+	if (must_fail() || __builtin_mul_overflow(count, size_bytes, &bytes))
 		return NULL;
-	return count && size_bytes ? calloc(count, size_bytes) : calloc(1, 1);
+	return calloc(1, bytes ? bytes : 1);
 }
 
 void *mem_realloc(void *ptr, size_t size_bytes)
