@@ -1,0 +1,180 @@
+/* Questions put to a store. The store aggregates; here is only what is the same
+ * for every engine. */
+#include "query/query.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+static const int64_t MS_MAX = INT64_MAX / NS_PER_MS - 1;
+
+int query_check_range(int64_t start_ms, int64_t end_ms, int64_t max_ms, struct err *err)
+{
+	if (start_ms < 0 || end_ms < 0 || start_ms > MS_MAX || end_ms > MS_MAX)
+		return err_set(err, ERR_INVALID, "start and end must be milliseconds since 1970");
+	if (start_ms > end_ms)
+		return err_set(err, ERR_INVALID, "start %lld is after end %lld",
+			       (long long)start_ms, (long long)end_ms);
+	if (max_ms > 0 && end_ms - start_ms > max_ms)
+		return err_set(err, ERR_INVALID,
+			       "the time range of %lld s is longer than limits.max_query_length, "
+			       "%lld s",
+			       (long long)(end_ms - start_ms) / 1000, (long long)max_ms / 1000);
+	return 0;
+}
+
+static uint64_t ns_of(int64_t ms)
+{
+	return (uint64_t)(ms < 0 ? 0 : ms > MS_MAX ? MS_MAX : ms) * NS_PER_MS;
+}
+
+int query_select(struct arena *arena, const struct query_range *range, struct store_selection *ret,
+		 struct err *err)
+{
+	size_t count = range->selector.count;
+	struct store_matcher *matchers = arena_alloc(arena, (count + 1) * sizeof(*matchers));
+	if (!matchers)
+		return err_set(err, ERR_NOMEM, "query: no memory for %zu matchers", count);
+	if (count > 0)
+		memcpy(matchers, range->selector.matchers, count * sizeof(*matchers));
+	if (range->type)
+		matchers[count++] = (struct store_matcher){MATCH_EQUAL, STR("__profile_type__"),
+							   range->type->id};
+	bool always = range->start_ms == 0 && range->end_ms == 0;
+	*ret = (struct store_selection){
+		.tenant = range->tenant,
+		.matchers = matchers,
+		.matcher_count = count,
+		.start_ns = ns_of(range->start_ms),
+		/* The store's end is exclusive, ours is not. */
+		.end_ns = always ? UINT64_MAX : ns_of(range->end_ms) + 1,
+		.cancelled = range->cancelled,
+		.memory_limit_bytes = range->memory_limit_bytes,
+	};
+	return 0;
+}
+
+int query_merge(struct store *store, const struct query_range *range, uint64_t max_nodes,
+		struct arena *arena, struct query_tree *ret, struct err *err)
+{
+	struct store_selection selection;
+	struct store_tree stacks = {0};
+	struct query_tree tree;
+
+	int rc = query_select(arena, range, &selection, err);
+	if (rc == 0)
+		rc = store_merge(store, &selection, arena, &stacks, err);
+	if (rc == 0)
+		rc = query_tree_build(arena, &stacks, &tree, err);
+	return rc ? rc : query_tree_fold(arena, &tree, max_nodes, ret, err);
+}
+
+/* ---- profile types ---- */
+
+int query_types(struct store *store, const struct query_range *range, struct arena *arena,
+		struct query_type **ret, size_t *ret_count, struct err *err)
+{
+	struct store_selection selection;
+	struct str *ids;
+	size_t count, kept = 0;
+
+	int rc = query_select(arena, range, &selection, err);
+	if (rc == 0)
+		rc = store_label_values(store, &selection, STR("__profile_type__"), arena, &ids,
+					&count, err);
+	if (rc)
+		return rc;
+	struct query_type *types = arena_zalloc(arena, count + 1, sizeof(*types));
+	if (!types)
+		return err_set(err, ERR_NOMEM, "query: no memory for %zu profile types", count);
+	for (size_t i = 0; i < count; i++)
+		if (query_parse_type(ids[i], &types[kept], NULL) == 0)
+			kept++;
+	*ret = types;
+	*ret_count = kept;
+	return 0;
+}
+
+/* ---- points over time ---- */
+
+static int check_points(const struct query_range *range, const struct query_points *points,
+			struct err *err)
+{
+	enum { POINTS_MAX = 1000 * 1000 };
+	double span_s = (double)(range->end_ms - range->start_ms) / 1000.0;
+
+	if (!(points->step_s >= 0.001) || !(points->step_s < 1e9))
+		return err_set(err, ERR_INVALID, "step must be at least 0.001 s (and below 1e9 s)");
+	if (span_s / points->step_s > POINTS_MAX)
+		return err_set(err, ERR_INVALID, "a step of %g s makes more than %d points",
+			       points->step_s, POINTS_MAX);
+	return 0;
+}
+
+static double sum_of(const struct store_points *series)
+{
+	double sum = 0;
+	for (size_t i = 0; i < series->point_count; i++)
+		sum += series->points[i].value;
+	return sum;
+}
+
+static int compare_labels(const struct store_points *a, const struct store_points *b)
+{
+	for (size_t i = 0; i < a->label_count && i < b->label_count; i++) {
+		int c = str_compare(a->labels[i].name, b->labels[i].name);
+		if (c == 0)
+			c = str_compare(a->labels[i].value, b->labels[i].value);
+		if (c)
+			return c;
+	}
+	return a->label_count < b->label_count ? -1 : a->label_count > b->label_count;
+}
+
+static int by_labels(const void *a, const void *b)
+{
+	return compare_labels(a, b);
+}
+
+/* Ties by labels, so that the same question has the same answer. */
+static int by_sum(const void *a, const void *b)
+{
+	double x = sum_of(a), y = sum_of(b);
+	if (x != y)
+		return x > y ? -1 : 1;
+	return compare_labels(a, b);
+}
+
+static void keep_largest(struct store_points *series, size_t *count, int64_t limit)
+{
+	if (limit > 0 && (uint64_t)limit < *count) {
+		qsort(series, *count, sizeof(*series), by_sum);
+		*count = (size_t)limit;
+	}
+	qsort(series, *count, sizeof(*series), by_labels);
+}
+
+int query_series(struct store *store, const struct query_range *range,
+		 const struct query_points *points, struct arena *arena, struct store_points **ret,
+		 size_t *ret_count, struct err *err)
+{
+	struct store_selection selection;
+	struct store_points *series = NULL;
+	size_t count = 0;
+
+	int rc = check_points(range, points, err);
+	if (rc == 0)
+		rc = query_select(arena, range, &selection, err);
+	if (rc == 0)
+		rc = store_points(store, &selection, (uint64_t)llround(points->step_s * 1e9),
+				  points->group_by, points->group_count, arena, &series, &count,
+				  err);
+	if (rc)
+		return rc;
+	if (count > 0)
+		keep_largest(series, &count, points->limit);
+	*ret = series;
+	*ret_count = count;
+	return 0;
+}

@@ -1,0 +1,155 @@
+/* Questions about stored profiles: what they look like as text (selectors,
+ * profile type ids), how they are put to a store, and how the answers are shaped
+ * (flame graph, top table, folded stacks, points over time).
+ *
+ * Semantics are those of Pyroscope's query API, so that its clients see what
+ * they expect; where it is known to be wrong (AVERAGE that is a sum, unnamed
+ * frames that vanish) we do it right. Results live in the caller's arena. Any
+ * thread, one arena per thread. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "store/engine.h"
+
+/* ---- text ---------------------------------------------------------------- */
+
+enum {
+	QUERY_SELECTOR_MAX_BYTES = 64 * 1024,
+	QUERY_MATCHERS_MAX = 256,
+};
+
+struct query_selector {
+	struct store_matcher *matchers;
+	size_t count;
+};
+
+/* PromQL's label selector: {service_name="x", thread_name=~"y.*"}, names that are no identifiers in
+ * quotes ({"process.pid"="1"}), strings in "", '' or `` with Go's escapes, a trailing comma, a metric
+ * name in front or as a lone string (means __name__). Blank text and {} select everything.
+ * ERR_INVALID "selector, character N: ..."; ERR_LIMIT, ERR_NOMEM. */
+MUST_USE int query_parse_selector(struct arena *arena, struct str text, struct query_selector *ret,
+				  struct err *err);
+
+/* process_cpu:cpu:nanoseconds:cpu:nanoseconds, with an optional ":delta" at the end. */
+struct query_type {
+	struct str id; /* without :delta, as the label __profile_type__ has it */
+	struct str name, sample_type, sample_unit, period_type, period_unit;
+	bool delta;
+};
+
+/* Views into text, which must outlive ret. The period parts may be empty. ERR_INVALID. */
+MUST_USE int query_parse_type(struct str text, struct query_type *ret, struct err *err);
+
+/* ---- the flame graph ----------------------------------------------------- */
+
+/* A tree of functions: the stacks of a store_tree with frames of the same display name merged.
+ * Node 0 is the root, whose name is "total"; a parent has a smaller index than its children. */
+struct query_node {
+	struct str name;
+	int64_t self;  /* values whose leaf is here */
+	int64_t total; /* self and everything below */
+	uint32_t parent;
+	uint32_t child; /* first child, by name; 0: none */
+	uint32_t next;	/* next sibling; 0: none */
+};
+
+struct query_tree {
+	struct query_node *nodes;
+	uint32_t count;
+};
+
+/* What a frame is called: its name, else "mapping+0xaddress", else "[unknown]". In the arena, or the
+ * frame's own; {NULL, 0} without memory. */
+struct str query_frame_name(struct arena *arena, const struct store_frame *frame);
+
+/* Sums saturate instead of wrapping. ERR_NOMEM, ERR_LIMIT. */
+MUST_USE int query_tree_build(struct arena *arena, const struct store_tree *stacks,
+			      struct query_tree *ret, struct err *err);
+/* Keeps the nodes whose total is not below the max_nodes-th largest, and folds the rest (and nodes
+ * called "other") into one last child "other" of each parent. max_nodes 0: no limit. */
+MUST_USE int query_tree_fold(struct arena *arena, const struct query_tree *tree, uint64_t max_nodes,
+			     struct query_tree *ret, struct err *err);
+
+/* One level is quads: x, total, self, name index. x is the distance from the end of the bar before it;
+ * a bar's own self comes first, so its first child starts self further right than it. */
+struct query_level {
+	int64_t *values;
+	size_t count; /* numbers, four a bar */
+};
+
+struct query_flame {
+	struct str *names; /* [0] = "total" */
+	size_t name_count;
+	struct query_level *levels; /* [0] = the root alone */
+	size_t level_count;
+	int64_t total, max_self;
+};
+
+MUST_USE int query_flame_encode(struct arena *arena, const struct query_tree *tree,
+				struct query_flame *ret, struct err *err);
+/* The tree that was encoded, for a client of the API. ERR_INVALID: a bar that is in no parent, a name
+ * index out of range, a negative width. */
+MUST_USE int query_flame_decode(struct arena *arena, const struct query_flame *flame,
+				struct query_tree *ret, struct err *err);
+
+/* ---- other shapes -------------------------------------------------------- */
+
+struct query_function {
+	struct str name;
+	int64_t self;
+	int64_t total; /* recursion counted once */
+};
+
+/* Largest self first, then total, then name. The root is not a function. */
+MUST_USE int query_top(struct arena *arena, const struct query_tree *tree,
+		       struct query_function **ret, size_t *ret_count, struct err *err);
+/* "a;b;c 12\n" for each path with a self. A ';' or line end inside a name becomes ':' or ' '. */
+MUST_USE int query_folded(struct arena *arena, const struct query_tree *tree, struct buf *out,
+			  struct err *err);
+
+/* ---- questions to a store ------------------------------------------------ */
+
+struct query_range {
+	struct str tenant;
+	const struct query_type *type; /* NULL: every type */
+	struct query_selector selector;
+	int64_t start_ms, end_ms; /* both inclusive; 0 and 0: all time */
+	const _Atomic int *cancelled;
+	size_t memory_limit_bytes;
+};
+
+/* start <= end, both >= 0, and length within max_ms when that is not 0. ERR_INVALID. */
+MUST_USE int query_check_range(int64_t start_ms, int64_t end_ms, int64_t max_ms, struct err *err);
+
+/* The selection that a range stands for: the type as a matcher, the times in nanoseconds. */
+MUST_USE int query_select(struct arena *arena, const struct query_range *range,
+			  struct store_selection *ret, struct err *err);
+
+/* The function tree, folded to max_nodes (0: no limit). */
+MUST_USE int query_merge(struct store *store, const struct query_range *range, uint64_t max_nodes,
+			 struct arena *arena, struct query_tree *ret, struct err *err);
+
+enum query_aggregation { QUERY_SUM, QUERY_AVERAGE };
+
+struct query_points {
+	double step_s; /* >= 0.001 */
+	enum query_aggregation aggregation;
+	const struct str *group_by; /* labels or sample columns; none: one series without labels */
+	size_t group_count;
+	int64_t limit; /* the largest series by sum; 0: all */
+};
+
+/* The point at t covers (t - step, t], t = start, start + step ... <= end. Sorted by labels. */
+MUST_USE int query_series(struct store *store, const struct query_range *range,
+			  const struct query_points *points, struct arena *arena,
+			  struct store_points **ret, size_t *ret_count, struct err *err);
+
+/* The profile types in a range, sorted by id; ids that do not parse are left out. */
+MUST_USE int query_types(struct store *store, const struct query_range *range, struct arena *arena,
+			 struct query_type **ret, size_t *ret_count, struct err *err);
