@@ -8,8 +8,8 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "cli/cli.h"
-#include "cli/flame.h"
 #include "net/net.h"
+#include "query/query.h"
 
 static const char query_usage[] =
 	"Usage: cresset query [OPTIONS]\n\n"
@@ -125,33 +125,118 @@ static int ask(const struct query_args *args, const char *request, json_t **ret,
 	return rc;
 }
 
-/* The third part of name:sample_type:sample_unit:period_type:period_unit. */
-static struct str type_unit(struct str type)
+/* ---- the answer: Pyroscope's FlameGraph as JSON ---- */
+
+/* int64 comes as text or number; an absent one (a zero that was left out) is 0. */
+static int64_t read_int(const json_t *value)
 {
-	struct str part = STR("");
-	for (int i = 0; i < 3 && str_next(&type, ':', &part); i++)
-		;
-	return part;
+	int64_t number = 0;
+	if (json_is_integer(value))
+		return json_integer_value(value);
+	if (json_is_string(value))
+		(void)str_to_i64(str_of(json_string_value(value)), &number);
+	return number;
+}
+
+static int read_level(const json_t *values, struct arena *arena, struct query_level *ret, struct err *err)
+{
+	ret->count = json_array_size(values);
+	ret->values = arena_zalloc(arena, ret->count + 1, sizeof(*ret->values));
+	if (!ret->values)
+		return err_set(err, ERR_NOMEM, "flame graph: no memory");
+	for (size_t i = 0; i < ret->count; i++)
+		ret->values[i] = read_int(json_array_get(values, i));
+	return 0;
+}
+
+static int read_flame(const json_t *graph, struct arena *arena, struct query_flame *ret, struct err *err)
+{
+	const json_t *names = json_object_get(graph, "names");
+	const json_t *levels = json_object_get(graph, "levels");
+	*ret = (struct query_flame){.name_count = json_array_size(names),
+				    .level_count = json_array_size(levels),
+				    .total = read_int(json_object_get(graph, "total"))};
+	ret->names = arena_zalloc(arena, ret->name_count + 1, sizeof(*ret->names));
+	ret->levels = arena_zalloc(arena, ret->level_count + 1, sizeof(*ret->levels));
+	if (!ret->names || !ret->levels)
+		return err_set(err, ERR_NOMEM, "flame graph: no memory");
+	for (size_t i = 0; i < ret->name_count; i++) {
+		const json_t *name = json_array_get(names, i);
+		ret->names[i] = str_make(json_string_value(name), json_string_length(name));
+	}
+	int rc = 0;
+	for (size_t i = 0; !rc && i < ret->level_count; i++)
+		rc = read_level(json_object_get(json_array_get(levels, i), "values"), arena,
+				&ret->levels[i], err);
+	return rc;
+}
+
+static void print_amount(int64_t amount, bool is_time)
+{
+	double value = (double)amount;
+	if (is_time)
+		printf(value >= 1e9 ? "%8.2f s " : "%8.1f ms", value / (value >= 1e9 ? 1e9 : 1e6));
+	else
+		printf("%11.0f", value);
+}
+
+static int print_top(const struct query_tree *tree, struct arena *arena, struct str unit, uint64_t rows,
+		     struct err *err)
+{
+	struct query_function *top = NULL;
+	size_t count = 0;
+	bool is_time = str_equal(unit, STR("nanoseconds"));
+	double whole = tree->nodes[0].total > 0 ? (double)tree->nodes[0].total : 1;
+	int rc = query_top(arena, tree, &top, &count, err);
+	if (rc)
+		return rc;
+	printf("%11s %7s %11s %7s  %s\n", "self", "", "total", "", "function");
+	for (size_t i = 0; i < count && i < rows; i++) {
+		print_amount(top[i].self, is_time);
+		printf(" %6.2f%% ", 100 * (double)top[i].self / whole);
+		print_amount(top[i].total, is_time);
+		printf(" %6.2f%%  %.*s\n", 100 * (double)top[i].total / whole, STR_ARG(top[i].name));
+	}
+	return 0;
+}
+
+static int print_folded(const struct query_tree *tree, struct arena *arena, struct err *err)
+{
+	struct buf out;
+	buf_init(&out, 0);
+	int rc = query_folded(arena, tree, &out, err);
+	if (!rc)
+		rc = buf_check(&out, "folded stacks", err);
+	if (!rc)
+		fwrite(out.ptr, 1, out.len, stdout);
+	buf_deinit(&out);
+	return rc;
 }
 
 static int print_answer(const struct query_args *args, const json_t *answer, struct arena *arena,
 			struct err *err)
 {
-	struct flame flame;
+	struct query_flame flame;
+	struct query_tree tree;
+	struct query_type type;
 	uint64_t rows = 0;
-	int rc = flame_parse(json_object_get(answer, "flamegraph"), arena, &flame, err);
+	int rc = query_parse_type(str_of(args->type), &type, err);
+	if (!rc)
+		rc = read_flame(json_object_get(answer, "flamegraph"), arena, &flame, err);
+	if (!rc && flame.total == 0)
+		rc = err_set(err, ERR_NOT_FOUND,
+			     "no samples match between --from=%s and --until=%s (a wider range, "
+			     "another --service, or is the agent running?)",
+			     args->from, args->until);
+	if (!rc)
+		rc = query_flame_decode(arena, &flame, &tree, err);
+	if (!rc && !str_to_u64(str_of(args->rows), &rows))
+		rc = err_set(err, ERR_INVALID, "--rows=%s is not a number", args->rows);
 	if (rc)
 		return rc;
-	if (flame.node_count <= 1)
-		return err_set(err, ERR_NOT_FOUND,
-			       "no samples match between --from=%s and --until=%s (a wider range, "
-			       "another --service, or is the agent running?)",
-			       args->from, args->until);
 	if (str_equal(str_of(args->format), STR("folded")))
-		return flame_print_folded(&flame, arena, stdout, err);
-	if (!str_to_u64(str_of(args->rows), &rows))
-		return err_set(err, ERR_INVALID, "--rows=%s is not a number", args->rows);
-	return flame_print_top(&flame, arena, type_unit(str_of(args->type)), rows, stdout, err);
+		return print_folded(&tree, arena, err);
+	return print_top(&tree, arena, type.sample_unit, rows, err);
 }
 
 static int run_query(const struct query_args *args, struct arena *arena, struct err *err)

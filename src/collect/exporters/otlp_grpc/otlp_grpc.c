@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "collect/exporters/otlp_grpc/otlp_grpc.h"
 #include "collect/exporters/queue.h"
 #include "net/net.h"
@@ -106,6 +107,10 @@ static const struct config_schema grpc_schema =
 	CONFIG_SCHEMA("otlp_grpc", grpc_config, grpc_rows, .help = "OTLP profiles over gRPC",
 		      .check = check_grpc);
 
+static struct metric events_too_large = METRIC_COUNTER_INIT(
+	"cresset_exporter_too_large_samples_total", NULL,
+	"Samples left out because one alone was larger than a request may be.");
+
 struct grpc_exporter {
 	const char *name;
 	const struct grpc_config *config;
@@ -197,14 +202,15 @@ static void judge(const struct net_reply *reply, const char *endpoint, struct se
 /* A partial success is a success that says what the server did not take. */
 static void read_partial(const struct net_reply *reply, struct send_outcome *ret)
 {
-	struct wire_export_result result = {0};
+	struct wire_partial partial = {0};
 	if (ret->verdict != SEND_DONE || reply->body.len == 0)
 		return;
-	if (wire_response_decode(buf_text(&reply->body), &result, NULL) != 0)
+	if (wire_otlp_response_decode(buf_text(&reply->body), &partial, NULL) != 0)
 		return;
-	if (result.rejected || result.message.len)
-		(void)err_set(&ret->why, ERR_INVALID, "rejected_profiles=%lld: %.*s",
-			      (long long)result.rejected, STR_ARG(str_sub(result.message, 0, 400)));
+	if (partial.rejected_profiles || partial.message.len)
+		(void)err_set(&ret->why, ERR_INVALID, "rejected_profiles=%llu: %.*s",
+			      (unsigned long long)partial.rejected_profiles,
+			      STR_ARG(str_sub(partial.message, 0, 400)));
 }
 
 static int ready_client(struct grpc_exporter *self, uint32_t connection, struct net_client **ret,
@@ -268,17 +274,50 @@ static void grpc_destroy(void *ptr)
 	mem_free(self);
 }
 
-/* Each request of a split batch stands for itself; one that finds no room is counted by the queue, and the
+/* Each request of a split batch stands for itself: one that finds no room is counted by the queue, and the
  * others still go. */
-static int push_request(void *ptr, struct buf *request, uint64_t samples, struct err *err)
+struct push {
+	struct grpc_exporter *self;
+	int rc;
+	struct err why;
+};
+
+static int push_request(void *ptr, const struct wire_request *request, struct err *err)
 {
-	struct grpc_exporter *self = ptr;
-	return export_queue_push(self->queue, request, samples, err);
+	struct push *push = ptr;
+	struct buf payload;
+	buf_init(&payload, 0);
+	buf_str(&payload, request->bytes);
+	int rc = buf_check(&payload, "sending queue", err);
+	if (rc) {
+		buf_deinit(&payload);
+		return rc;
+	}
+	struct err why = {0};
+	rc = export_queue_push(push->self->queue, &payload, request->events, &why);
+	buf_deinit(&payload);
+	if (rc && !push->rc) {
+		push->rc = rc;
+		push->why = why;
+	}
+	return 0;
 }
 
 static int grpc_consume(void *ptr, struct profile_batch *batch, struct err *err)
 {
-	return wire_otlp_encode_split(batch, REQUEST_MAX_BYTES, push_request, ptr, err);
+	struct push push = {.self = ptr};
+	uint64_t too_large = 0;
+	int rc = wire_otlp_split(batch, REQUEST_MAX_BYTES, push_request, &push, &too_large, err);
+	if (rc)
+		return rc;
+	if (push.rc)
+		return err_set(err, push.rc, "%s", push.why.text);
+	if (too_large) {
+		metric_add(&events_too_large, (int64_t)too_large);
+		return err_set(err, ERR_LIMIT, "%llu samples are larger than a request may be",
+			       (unsigned long long)too_large);
+	}
+	return 0;
 }
 
 const struct component exporter_otlp_grpc = {
