@@ -148,7 +148,8 @@ enum { SYMBOL_DISPLAY_MAX = 2048 /* bytes, then "…" */ };
  *   name@plt        the name demangled, then @plt
  *   anything else   as it is
  *
- * Names above 4 KiB are not demangled; work and output are bounded, whatever the name. Needs
+ * Names above 1 KiB (C++, a limit of libiberty) or 4 KiB (Rust) are not demangled; work and output
+ * are bounded, whatever the name. Needs
  * up to 2 MiB of stack on a hostile name. Valid UTF-8 in, valid UTF-8 out. No memory: system_name. */
 struct str symbol_display_name(struct str system_name, struct buf *scratch);
 

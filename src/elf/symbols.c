@@ -1,0 +1,310 @@
+/* The table of functions, made for many lookups and little memory: three
+ * arrays in address order (start, size, name offset; 12 bytes a function) and
+ * one text with all names.
+ *
+ * Functions may overlap (an assembler function inside another's size, cold
+ * parts). parents[i] is the nearest earlier function that covers the start of
+ * function i, so a lookup takes the last function that starts at or before the
+ * address and climbs until one reaches far enough. The array exists only where
+ * anything overlaps. A function deeper than DEPTH_MAX is dropped, which bounds
+ * the climb on files made to hurt. */
+#include "elf/symtab.h"
+
+#include <elf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum {
+	DEPTH_MAX = 32,
+	DEFAULT_LIMIT_BYTES = 256 << 20,
+};
+
+#define NONE UINT32_MAX
+
+struct elf_symbols {
+	uint64_t base; /* of starts */
+	uint32_t *starts, *sizes, *names;
+	uint32_t *parents; /* or NULL */
+	uint32_t count;
+	char *text; /* each name ends with NUL */
+	size_t bytes;
+};
+
+/* One address while the table is made. */
+struct draft {
+	uint64_t addr, end;
+	uint32_t symbol; /* index of the best of its names in the set */
+	uint32_t parent; /* index of a draft */
+	uint32_t depth;
+};
+
+struct drafts {
+	struct draft *list;
+	size_t count;
+	bool overlap;
+};
+
+static bool is_mangled(struct str name)
+{
+	return str_starts_with(name, STR("_Z")) || str_starts_with(name, STR("_R"));
+}
+
+static size_t leading_underscores(struct str name)
+{
+	size_t n = 0;
+
+	if (is_mangled(name))
+		return 0;
+	while (n < name.len && name.ptr[n] == '_')
+		n++;
+	return n;
+}
+
+/* Which of two names of one address is better known: negative when a is. See elf.h. */
+static int compare_fame(const struct symbol_set *set, const struct raw_symbol *a,
+			const struct raw_symbol *b)
+{
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
+	if ((a->bind == STB_LOCAL) != (b->bind == STB_LOCAL))
+		return a->bind == STB_LOCAL ? 1 : -1;
+	struct str x = symbol_set_name(set, a), y = symbol_set_name(set, b);
+	size_t ux = leading_underscores(x), uy = leading_underscores(y);
+	if (ux != uy)
+		return ux < uy ? -1 : 1;
+	if ((a->bind == STB_WEAK) != (b->bind == STB_WEAK))
+		return a->bind == STB_WEAK ? 1 : -1;
+	if (x.len != y.len)
+		return x.len < y.len ? -1 : 1;
+	return str_compare(x, y);
+}
+
+static int compare_symbols(const void *a, const void *b)
+{
+	const struct raw_symbol *x = a, *y = b;
+
+	return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+/* The names of one address, [first, last) in the sorted set, as one draft; its size is the largest. */
+static struct draft merge_aliases(const struct symbol_set *set, size_t first, size_t last)
+{
+	size_t best = first;
+	uint64_t addr = set->symbols[first].addr, size = set->symbols[first].size;
+
+	for (size_t i = first + 1; i < last; i++) {
+		const struct raw_symbol *s = &set->symbols[i];
+		/* A PLT stub's size is ours, not the file's. */
+		if (s->size > size && s->kind != KIND_PLT)
+			size = s->size;
+		if (compare_fame(set, s, &set->symbols[best]) < 0)
+			best = i;
+	}
+	/* Ranges were checked when the symbol was taken. */
+	uint64_t room = symbol_set_range(set, addr)->end - addr;
+	return (struct draft){
+		.addr = addr,
+		.end = addr + (size < room ? size : room),
+		.symbol = (uint32_t)best,
+		.parent = NONE,
+	};
+}
+
+/* A function without a size reaches to the next one, or to the end of its section. */
+static void close_open_end(const struct symbol_set *set, struct draft *d, uint64_t next)
+{
+	uint64_t end = symbol_set_range(set, d->addr)->end;
+
+	if (d->end == d->addr)
+		d->end = next < end ? next : end;
+}
+
+/* Puts d behind the others unless it is a label inside a function or nested too deep. */
+static void place_draft(const struct symbol_set *set, struct drafts *drafts, struct draft d)
+{
+	uint32_t cover = NONE;
+
+	if (drafts->count > 0) {
+		close_open_end(set, &drafts->list[drafts->count - 1], d.addr);
+		cover = (uint32_t)drafts->count - 1;
+	}
+	while (cover != NONE && drafts->list[cover].end <= d.addr)
+		cover = drafts->list[cover].parent;
+	if (cover != NONE) {
+		bool label = d.end == d.addr || set->symbols[d.symbol].kind != KIND_FUNCTION;
+		d.parent = cover;
+		d.depth = drafts->list[cover].depth + 1;
+		if (label || d.depth > DEPTH_MAX)
+			return;
+		drafts->overlap = true;
+	}
+	drafts->list[drafts->count++] = d;
+}
+
+/* set is sorted. Offsets are 32 bits: what is 4 GiB above the first function is left out. */
+static int make_drafts(const struct symbol_set *set, struct drafts *ret, struct err *err)
+{
+	uint64_t base = set->symbols[0].addr;
+
+	ret->list = mem_alloc(set->count * sizeof(*ret->list));
+	if (!ret->list)
+		return err_set(err, ERR_NOMEM, "no memory for %zu functions", set->count);
+	for (size_t first = 0, last; first < set->count; first = last) {
+		uint64_t addr = set->symbols[first].addr;
+		for (last = first + 1; last < set->count && set->symbols[last].addr == addr;)
+			last++;
+		if (addr - base <= UINT32_MAX)
+			place_draft(set, ret, merge_aliases(set, first, last));
+	}
+	if (ret->count > 0)
+		close_open_end(set, &ret->list[ret->count - 1], UINT64_MAX);
+	return 0;
+}
+
+static struct str draft_name(const struct symbol_set *set, const struct draft *d)
+{
+	return symbol_set_name(set, &set->symbols[d->symbol]);
+}
+
+/* Stops above the limit. */
+static uint64_t text_size(const struct symbol_set *set, const struct drafts *drafts)
+{
+	uint64_t size = 0;
+
+	for (size_t i = 0; i < drafts->count && size <= set->limit_bytes; i++)
+		size += draft_name(set, &drafts->list[i]).len + 1;
+	return size;
+}
+
+static void fill_table(struct elf_symbols *t, const struct symbol_set *set,
+		       const struct drafts *drafts)
+{
+	uint32_t at = 0;
+
+	t->base = drafts->list[0].addr;
+	t->count = (uint32_t)drafts->count;
+	for (size_t i = 0; i < drafts->count; i++) {
+		const struct draft *d = &drafts->list[i];
+		struct str name = draft_name(set, d);
+		uint64_t size = d->end - d->addr;
+		t->starts[i] = (uint32_t)(d->addr - t->base);
+		t->sizes[i] = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
+		t->names[i] = at;
+		if (t->parents)
+			t->parents[i] = d->parent;
+		name_copy_clean(t->text + at, name);
+		at += (uint32_t)name.len;
+		t->text[at++] = '\0';
+	}
+}
+
+static int make_table(const struct symbol_set *set, const struct drafts *drafts,
+		      struct elf_symbols **ret, struct err *err)
+{
+	unsigned columns = drafts->overlap ? 4 : 3;
+	uint64_t text = text_size(set, drafts);
+	uint64_t bytes =
+		sizeof(struct elf_symbols) + drafts->count * columns * sizeof(uint32_t) + text;
+
+	if (bytes > set->limit_bytes || text > UINT32_MAX)
+		return err_set(err, ERR_LIMIT, "a symbol table of %llu bytes, above %zu",
+			       (unsigned long long)bytes, set->limit_bytes);
+	struct elf_symbols *t = mem_alloc((size_t)bytes);
+	if (!t)
+		return err_set(err, ERR_NOMEM, "no memory for a symbol table of %llu bytes",
+			       (unsigned long long)bytes);
+	*t = (struct elf_symbols){.bytes = (size_t)bytes};
+	t->starts = (uint32_t *)(t + 1);
+	t->sizes = t->starts + drafts->count;
+	t->names = t->sizes + drafts->count;
+	t->parents = drafts->overlap ? t->names + drafts->count : NULL;
+	t->text = (char *)(t->starts + columns * drafts->count);
+	fill_table(t, set, drafts);
+	*ret = t;
+	return 0;
+}
+
+static int table_of_set(struct symbol_set *set, struct elf_symbols **ret, struct err *err)
+{
+	struct drafts drafts = {0};
+
+	if (set->count == 0)
+		return err_set(err, ERR_NOT_FOUND, "no functions: stripped");
+	qsort(set->symbols, set->count, sizeof(*set->symbols), compare_symbols);
+	int rc = make_drafts(set, &drafts, err);
+	if (!rc)
+		rc = make_table(set, &drafts, ret, err);
+	mem_free(drafts.list);
+	return rc;
+}
+
+int elf_symbols_load(const struct elf_file *file, size_t limit_bytes, struct elf_symbols **ret,
+		     struct err *err)
+{
+	struct symbol_set set;
+
+	int rc = symbol_set_init(&set, file, limit_bytes ? limit_bytes : DEFAULT_LIMIT_BYTES, err);
+	if (!rc)
+		rc = symtab_collect(&set, file, err);
+	if (!rc)
+		rc = plt_collect(&set, file, err);
+	if (!rc)
+		rc = table_of_set(&set, ret, err);
+	symbol_set_deinit(&set);
+	return rc;
+}
+
+void elf_symbols_free(struct elf_symbols *symbols)
+{
+	mem_free(symbols);
+}
+
+struct elf_symbol elf_symbols_at(const struct elf_symbols *symbols, uint32_t i)
+{
+	return (struct elf_symbol){
+		.name = str_of(symbols->text + symbols->names[i]),
+		.start = symbols->base + symbols->starts[i],
+		.size = symbols->sizes[i],
+	};
+}
+
+/* The last function that starts at or before offset; NONE when all start later. */
+static uint32_t last_start(const struct elf_symbols *symbols, uint32_t offset)
+{
+	uint32_t low = 0, high = symbols->count;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		if (symbols->starts[mid] <= offset)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low - 1;
+}
+
+bool elf_symbols_find(const struct elf_symbols *symbols, uint64_t vaddr, struct elf_symbol *ret)
+{
+	if (vaddr < symbols->base || vaddr - symbols->base > UINT32_MAX)
+		return false;
+	uint32_t offset = (uint32_t)(vaddr - symbols->base);
+	uint32_t i = last_start(symbols, offset);
+	while (i != NONE && offset - symbols->starts[i] >= symbols->sizes[i])
+		i = symbols->parents ? symbols->parents[i] : NONE;
+	if (i == NONE)
+		return false;
+	*ret = elf_symbols_at(symbols, i);
+	return true;
+}
+
+uint32_t elf_symbols_count(const struct elf_symbols *symbols)
+{
+	return symbols->count;
+}
+
+size_t elf_symbols_bytes(const struct elf_symbols *symbols)
+{
+	return symbols->bytes;
+}
