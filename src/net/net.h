@@ -31,12 +31,13 @@ struct net_request {
 	struct str peer;   /* "127.0.0.1:51234", "unix" */
 	const struct net_header *headers;
 	size_t header_count;
-	struct str body;   /* as received: not yet unpacked, gRPC frame included */
-	int http_major;	   /* 1 or 2 */
+	struct str body; /* as received: not yet unpacked, gRPC frame included */
+	int http_major;	 /* 1 or 2 */
 	bool tls;
 	/* Memory of this request, with a limit; dropped after the answer is sent. */
 	struct arena *arena;
-	/* Set (by the loop) when the client went away: long work should stop. */
+	/* Not 0 (set by the loop) when the client went away: long work should stop. A client that only
+	 * closed its sending side looks the same, so whatever is answered all the same is sent. */
 	const _Atomic int *cancelled;
 };
 
@@ -46,22 +47,31 @@ struct str net_header_get(const struct net_request *request, struct str name);
 struct str net_query_get(const struct net_request *request, struct str name);
 
 struct net_answer {
-	int status;	      /* 200 */
-	struct buf body;      /* freed by net after sending */
+	int status;	 /* 200 */
+	struct buf body; /* freed by net after sending */
 	struct net_header headers[24];
 	size_t header_count;
 	struct net_header trailers[8]; /* gRPC: grpc-status ...; HTTP/2 only */
 	size_t trailer_count;
 	/* A body that outlives the answer, sent instead of body without a copy. */
 	struct str static_body;
+	/* Where net_grpc_error() and net_answer_text() keep their texts; nobody else's. */
+	char scratch[5120];
+	size_t scratch_len;
 };
 
-/* Adds a header or trailer; name and value must live until the handler's arena goes. Too many: dropped. */
+/* Adds a header or trailer; name and value must live until the handler's arena goes. Too many: dropped.
+ * Names are lower case; a value with control bytes is dropped too. content-length and date are net's. */
 void net_answer_header(struct net_answer *answer, struct str name, struct str value);
 void net_answer_trailer(struct net_answer *answer, struct str name, struct str value);
 /* Plain text answer: status and one line. */
 void net_answer_text(struct net_answer *answer, int status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The status of err_info and the sentence as one line; for HTTP what net_grpc_error is for gRPC. */
+void net_answer_error(struct net_answer *answer, const struct err *err);
+/* Packs a body over 1 KiB when the request's Accept-Encoding allows gzip and no Content-Encoding is
+ * set, and sets Content-Encoding and Vary. Without memory the answer stays as it is. Call it last. */
+void net_answer_gzip(const struct net_request *request, struct net_answer *answer);
 
 /* Fills the answer (status 0 becomes 500). Runs on a worker thread. */
 typedef void net_handler(void *user, const struct net_request *request, struct net_answer *answer);
@@ -78,19 +88,21 @@ struct net_route {
 
 /* ---- server ---- */
 
+/* A field that is 0 means its default. */
 struct net_limits {
-	size_t body_bytes;	       /* default 100 MiB; over it: 413 / RESOURCE_EXHAUSTED */
-	size_t header_bytes;	       /* default 64 KiB; over it: 431 */
-	uint32_t header_count;	       /* default 100 */
-	uint32_t connections;	       /* default 12000; over it the newest are closed at once */
+	size_t body_bytes;		 /* default 100 MiB; over it: 413 / RESOURCE_EXHAUSTED */
+	size_t header_bytes;		 /* default 64 KiB; over it: 431 */
+	uint32_t header_count;		 /* default 100 */
+	uint32_t connections;		 /* default 12000; over it the newest are closed at once */
 	uint32_t streams_per_connection; /* HTTP/2, default 100 */
-	size_t buffered_bytes;	       /* bodies being received, all connections, default 512 MiB: 503 */
-	uint64_t header_timeout_ns;    /* first byte to end of headers, default 10 s */
-	uint64_t body_timeout_ns;      /* without progress, default 30 s */
-	uint64_t idle_timeout_ns;      /* between requests, default 2 min */
-	uint64_t graceful_ns;	       /* stop: how long running requests may go on, default 10 s */
-	uint32_t workers;	       /* default 4 */
-	uint32_t queue;		       /* requests waiting for a worker, default 1024: 503 */
+	size_t buffered_bytes; /* bodies being received, all connections, default 512 MiB: 503 */
+	uint64_t header_timeout_ns;  /* first byte to end of headers, default 10 s */
+	uint64_t body_timeout_ns;    /* without progress, default 30 s */
+	uint64_t idle_timeout_ns;    /* between requests, default 2 min */
+	uint64_t graceful_ns;	     /* stop: how long running requests may go on, default 10 s */
+	uint32_t workers;	     /* default 4 */
+	uint32_t queue;		     /* requests waiting for a worker, default 1024: 503 */
+	size_t request_memory_bytes; /* what a request's arena may take, default 1 GiB */
 };
 
 void net_limits_default(struct net_limits *limits);
@@ -102,7 +114,8 @@ struct net_tls_config {
 };
 
 struct net_server_config {
-	const char *listen; /* "127.0.0.1:4040", "[::1]:0", ":4040", "unix:/run/x.sock" */
+	/* "127.0.0.1:4040", "[::1]:0", ":4040" (every address), "unix:/run/x.sock" (mode 0660) */
+	const char *listen;
 	struct net_limits limits;
 	const struct net_tls_config *tls; /* NULL: clear text */
 	const struct net_route *routes;	  /* first match wins; must outlive the server */
@@ -111,22 +124,25 @@ struct net_server_config {
 
 struct net_server;
 
-/* Binds and starts the thread. Errors name the address and what to do (port taken ...). */
+/* Binds and starts the thread. Errors name the address and what to do (port taken ...). The config
+ * and its limits are copied, tls is read here only. Every route match is by path first: a path whose
+ * methods all differ is answered 405; a GET route serves HEAD as well. */
 MUST_USE int net_server_start(const struct net_server_config *config, struct net_server **ret,
 			      struct err *err);
 /* "127.0.0.1:4040" with the port really bound; lives as long as the server. */
 const char *net_server_address(const struct net_server *server);
 /* Listens on one more address with the same routes (the Unix socket of `cresset up`). */
 MUST_USE int net_server_listen(struct net_server *server, const char *listen, struct err *err);
-/* Stops accepting, sends GOAWAY, lets running requests end within graceful_ns, joins. NULL is fine. */
+/* Stops accepting, sends GOAWAY, lets running requests end within graceful_ns, then sets their
+ * cancelled flag, waits for their handlers to return and joins. NULL is fine. */
 void net_server_stop(struct net_server *server);
 
 /* ---- gRPC, unary (gRPC over HTTP/2, PROTOCOL-HTTP2.md) ---- */
 
 bool net_is_grpc(const struct net_request *request);
 /* The message of a request, unpacked (identity, gzip) into the arena. */
-MUST_USE int net_grpc_message(const struct net_request *request, size_t limit_bytes, struct str *ret,
-			      struct err *err);
+MUST_USE int net_grpc_message(const struct net_request *request, size_t limit_bytes,
+			      struct str *ret, struct err *err);
 /* Frames the message and sets grpc-status 0. */
 void net_grpc_answer(struct net_answer *answer, struct str message);
 /* Trailers-only answer from an error: status from err_info, grpc-message percent-encoded; retry_ms >= 0
@@ -144,20 +160,23 @@ struct net_client_config {
 	bool insecure; /* clear text when the endpoint has no scheme */
 	const char *ca_file, *cert_file, *key_file, *server_name;
 	bool insecure_skip_verify;
-	uint64_t timeout_ns; /* per call */
-	const struct net_header *headers;
+	uint64_t timeout_ns;		  /* per call */
+	const struct net_header *headers; /* sent with every call; copied */
 	size_t header_count;
 	const char *user_agent;
+	size_t reply_bytes; /* most that a reply may carry, unpacked too; 0: 64 MiB */
 };
 
 struct net_client;
 
 struct net_reply {
-	int http_status;      /* 0: no answer at all */
-	int grpc_status;      /* -1: none seen */
+	int http_status; /* 0: no answer at all */
+	/* -1: none seen with a 200; a proxy's other HTTP status without one is mapped as gRPC's
+	 * http-grpc-status-mapping.md says */
+	int grpc_status;
 	char grpc_message[512];
 	int64_t retry_after_ms; /* RetryInfo or Retry-After; -1: none */
-	struct buf body;	/* gRPC: the message without its frame; free with net_reply_deinit */
+	struct buf body; /* gRPC: the message without its frame; free with net_reply_deinit */
 };
 
 MUST_USE int net_client_create(const struct net_client_config *config, struct net_client **ret,
@@ -171,6 +190,7 @@ MUST_USE int net_client_grpc(struct net_client *client, const char *method, stru
 MUST_USE int net_client_http(struct net_client *client, const char *method, const char *path,
 			     const char *content_type, struct str body, struct net_reply *reply,
 			     struct err *err);
-/* Lets a call in flight in another thread end soon with ERR_CANCELLED (shutdown). */
+/* Lets a call in flight in another thread end at once with ERR_CANCELLED, and every later call too
+ * (shutdown). Any thread. */
 void net_client_cancel(struct net_client *client);
 void net_reply_deinit(struct net_reply *reply);
