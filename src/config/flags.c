@@ -80,12 +80,26 @@ static void gather_names(const struct config_schema *schema, struct str prefix,
 	}
 }
 
-static int unknown_flag(const struct flags *f, struct str name, struct str dashes)
+/* A likely name: one that is spelled alike, or that only lacks its front ("insecure"). */
+static const char *suggest_flag(const struct flags *f, struct str name)
 {
 	struct names names = {.arena = f->arena};
 
 	gather_names(f->schema, STR(""), &names);
 	const char *meant = config_suggest(name, names.items, names.count);
+	for (size_t i = 0; i < names.count && !meant; i++) {
+		size_t len = strlen(names.items[i]);
+		if (len > name.len && names.items[i][len - name.len - 1] == '.' &&
+		    str_ends_with(str_of(names.items[i]), name))
+			meant = names.items[i];
+	}
+	return meant;
+}
+
+static int unknown_flag(const struct flags *f, struct str name, struct str dashes)
+{
+	const char *meant = suggest_flag(f, name);
+
 	if (meant)
 		return err_set(f->err, ERR_INVALID,
 			       "flag provided but not defined: %.*s%.*s (did you mean %.*s%s?)",

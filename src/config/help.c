@@ -45,7 +45,8 @@ static unsigned edit_distance(struct str a, struct str b)
 
 const char *config_suggest(struct str text, const char *const *names, size_t count)
 {
-	unsigned best = (unsigned)(text.len > 60 ? 20 : text.len / 3) + 1;
+	/* One slip in a short name, a third of the letters in a long one. */
+	unsigned best = text.len < 5 ? 2 : (unsigned)(text.len > 60 ? 20 : (text.len + 2) / 3) + 1;
 	const char *meant = NULL;
 
 	for (size_t i = 0; i < count; i++) {
@@ -71,15 +72,30 @@ static const char *const type_names[] = {
 	[CONFIG_CUSTOM] = "value",	  [CONFIG_IGNORED] = "ignored",
 };
 
-/* Choices and ranges are worth telling; "a whole number" is not. */
-static void put_details(const struct config_row *row, struct buf *out)
+/* The sentence, the choices or range, the default: the parts that there are. */
+struct parts {
+	struct buf *out;
+	bool any;
+};
+
+static void put_part(struct parts *parts, struct str text)
 {
-	if (row->type == CONFIG_ENUM || row->min != 0 || row->max != 0) {
-		buf_cstr(out, "; ");
-		config_put_expected(row, out);
-	} else if (row->unit) {
-		buf_printf(out, "; %s", row->unit);
-	}
+	if (text.len == 0)
+		return;
+	if (parts->any)
+		buf_cstr(parts->out, "; ");
+	buf_str(parts->out, text);
+	parts->any = true;
+}
+
+static void put_sentence(const struct config_row *row, struct parts *parts)
+{
+	struct buf limits = {0};
+
+	config_put_limits(row, &limits);
+	put_part(parts, str_of(row->help ? row->help : ""));
+	put_part(parts, str_trim(buf_text(&limits)));
+	buf_deinit(&limits);
 }
 
 static void put_flag(const struct config_row *row, struct str prefix, const char *dashes,
@@ -92,8 +108,8 @@ static void put_flag(const struct config_row *row, struct str prefix, const char
 	buf_printf(out, "%s%.*s%s", dashes, STR_ARG(prefix), row->flag);
 	if (row->type != CONFIG_BOOL)
 		buf_printf(out, "=%s", row->type == CONFIG_ENUM ? "CHOICE" : type_names[row->type]);
-	buf_printf(out, "\n        %s", row->help ? row->help : "");
-	put_details(row, out);
+	buf_cstr(out, "\n        ");
+	put_sentence(row, &(struct parts){out, false});
 	if (row->fallback && row->fallback[0] && !row->secret)
 		buf_printf(out, " (default %s)", row->fallback);
 	buf_char(out, '\n');
@@ -123,14 +139,17 @@ void config_help_flags(const struct config_schema *schema, const char *dashes, s
 static void put_key_row(const struct config_row *row, struct str prefix, struct buf *out)
 {
 	buf_printf(out, "| `%.*s%s` | %s | ", STR_ARG(prefix), row->key, type_names[row->type]);
-	if (row->fallback)
+	if (row->fallback && !row->secret)
 		buf_printf(out, "`%s`", row->fallback[0] ? row->fallback : "\"\"");
-	buf_printf(out, " | %s", row->help ? row->help : "");
-	put_details(row, out);
+	buf_cstr(out, " | ");
+	struct parts parts = {out, false};
+	put_sentence(row, &parts);
 	if (row->required)
-		buf_cstr(out, "; required");
-	if (row->flag)
-		buf_printf(out, "; flag `-%s`", row->flag);
+		put_part(&parts, STR("required"));
+	if (row->flag) {
+		put_part(&parts, STR("flag "));
+		buf_printf(out, "`-%s`", row->flag);
+	}
 	buf_cstr(out, " |\n");
 }
 
@@ -142,7 +161,7 @@ static void put_keys(const struct config_schema *schema, struct str prefix, stru
 				   : row->type == CONFIG_NAMED	? ".NAME."
 								: ".";
 		char longer[256];
-		if (row->flag_only)
+		if (row->flag_only || row->type == CONFIG_IGNORED)
 			continue;
 		if (!row->section) {
 			put_key_row(row, prefix, out);

@@ -36,10 +36,21 @@ static bool has_range(const struct config_row *row)
 	return row->min != 0 || row->max != 0;
 }
 
+static bool is_counted(const struct config_row *row)
+{
+	return row->type == CONFIG_STRINGS || row->type == CONFIG_STRING_MAP ||
+	       row->type == CONFIG_SECTIONS || row->type == CONFIG_NAMED;
+}
+
 static void put_range(const struct config_row *row, struct buf *out)
 {
 	if (!has_range(row))
 		return;
+	if (is_counted(row)) {
+		buf_printf(out, " of %.15g to %.15g entries", row->min,
+			   row->max > 0 ? row->max : (double)CONFIG_NODES_MAX);
+		return;
+	}
 	if (row->max == 0 || row->max < row->min) {
 		buf_cstr(out, " of at least ");
 		put_limit(row, row->min, out);
@@ -56,6 +67,17 @@ static void put_choices(const struct config_row *row, struct buf *out)
 	buf_cstr(out, "one of ");
 	for (size_t i = 0; row->choices[i]; i++)
 		buf_printf(out, "%s%s", i ? ", " : "", row->choices[i][0] ? row->choices[i] : "\"\"");
+}
+
+void config_put_limits(const struct config_row *row, struct buf *out)
+{
+	if (row->type == CONFIG_ENUM) {
+		put_choices(row, out);
+		return;
+	}
+	put_range(row, out);
+	if (row->unit)
+		buf_printf(out, " %s", row->unit);
 }
 
 void config_put_expected(const struct config_row *row, struct buf *out)
@@ -78,14 +100,9 @@ void config_put_expected(const struct config_row *row, struct buf *out)
 		[CONFIG_IGNORED] = "any value",
 	};
 
-	if (row->type == CONFIG_ENUM) {
-		put_choices(row, out);
-		return;
-	}
-	buf_cstr(out, names[row->type]);
-	put_range(row, out);
-	if (row->unit)
-		buf_printf(out, " %s", row->unit);
+	if (row->type != CONFIG_ENUM)
+		buf_cstr(out, names[row->type]);
+	config_put_limits(row, out);
 }
 
 /* The sentence for a value that cannot be taken. */

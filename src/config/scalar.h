@@ -22,5 +22,7 @@ MUST_USE int config_pairs_add(struct arena *arena, struct config_pairs *pairs, s
 			      struct str value, struct err *err);
 /* "duration", "one of a, b", with the range: for help and errors. */
 void config_put_expected(const struct config_row *row, struct buf *out);
+/* The range and unit alone, or the choices; nothing when there are none. */
+void config_put_limits(const struct config_row *row, struct buf *out);
 /* A type that a scalar can fill? */
 bool config_is_scalar(enum config_type type);

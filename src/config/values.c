@@ -255,11 +255,15 @@ bool config_to_size(struct str text, uint64_t *ret_bytes)
 	rest = str_trim(rest);
 	if (!take_unit(&rest, size_units, UNITS, &factor) || rest.len > 0)
 		return false;
-	if (str_to_u64(digits, &whole))
-		return !__builtin_mul_overflow(whole, (uint64_t)factor, ret_bytes);
-	if (number * factor >= 1.8e19)
-		return false;
-	*ret_bytes = (uint64_t)(number * factor);
+	if (str_to_u64(digits, &whole)) {
+		if (__builtin_mul_overflow(whole, (uint64_t)factor, &whole))
+			return false;
+	} else {
+		if (number * factor >= 1.8e19)
+			return false;
+		whole = (uint64_t)(number * factor);
+	}
+	*ret_bytes = whole;
 	return true;
 }
 

@@ -47,6 +47,20 @@ static void room_asked_for_is_there(void **state)
 	buf_deinit(&buf);
 }
 
+/* vsnprintf writes a NUL behind the text: that byte must be the buffer's own. */
+static void a_text_that_ends_at_the_capacity_has_room_for_its_nul(void **state)
+{
+	struct buf buf = {0};
+
+	(void)state;
+	buf_char(&buf, 'a');
+	size_t cap = buf.cap;
+	buf_printf(&buf, "%*s", (int)(cap - 1), "b");
+	assert_int_equal(buf.len, cap);
+	assert_true(buf.cap > buf.len);
+	buf_deinit(&buf);
+}
+
 static void the_limit_itself_fits_and_one_more_does_not(void **state)
 {
 	struct buf buf;
@@ -124,6 +138,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(appends_add_up),
 		cmocka_unit_test(room_asked_for_is_there),
+		cmocka_unit_test(a_text_that_ends_at_the_capacity_has_room_for_its_nul),
 		cmocka_unit_test(the_limit_itself_fits_and_one_more_does_not),
 		cmocka_unit_test(after_a_failure_nothing_is_added_until_cleared),
 		cmocka_unit_test(a_length_past_all_memory_is_refused),

@@ -51,6 +51,7 @@ static void signed_leb_as_dwarf_shows_it(void **state)
 	} cases[] = {
 		{{2}, 1, 2},	     {{0x7e}, 1, -2},	     {{0xff, 0}, 2, 127},
 		{{0x81, 0x7f}, 2, -127}, {{0x80, 1}, 2, 128}, {{0x80, 0x7f}, 2, -128},
+		{{0x3f}, 1, 63},     {{0x40}, 1, -64},
 	};
 	struct cur c;
 
