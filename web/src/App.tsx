@@ -216,7 +216,10 @@ function TimelinePanel(p: TimelinePanelProps) {
 	const { state, snap, type, layers, seconds } = p;
 	const own = state.service ? snap.timeline.services.find((s) => s.name === state.service)?.sum ?? 0 : snap.timeline.sum;
 	const absolute = state.range.last === 0;
-	const reset = () => { if (absolute) p.change({ range: DEFAULT_RANGE }); };
+	const before = useRef(DEFAULT_RANGE);
+	if (!absolute)
+		before.current = state.range;
+	const reset = () => { if (absolute) p.change({ range: before.current }); };
 	const part = state.service && snap.timeline.sum > 0 ? ` · ${formatShare(own / snap.timeline.sum)} of all services` : '';
 	return (
 		<section class="timeline" aria-label="Timeline">

@@ -62,7 +62,7 @@ function Tools(p: Omit<Inner, 'value'>) {
 					value={state.search} onInput={(e) => change({ search: e.currentTarget.value }, true)}
 					onKeyDown={(e) => { if (e.key === 'Escape') change({ search: '' }, true); }} />
 			</div>
-			<span class="found" role="status">{p.matches ? foundText(p.matches, p) : ''}</span>
+			<span class="found" role="status" title={p.matches ? plural(p.matches.blocks, 'block') : ''}>{p.matches ? foundText(p.matches, p) : ''}</span>
 			<span class="push" />
 			<Legend {...p} />
 			<div class="seg" role="group" aria-label="Colour">
@@ -108,24 +108,24 @@ function plural(n: number, one: string): string {
 function foundText(m: Matches, p: PanelProps): string {
 	if (m.functions === 0)
 		return 'No match';
-	return `${formatShare(m.share)} · ${formatValue(m.value, p.type.unit)} in ${plural(m.functions, 'function')}, ${plural(m.blocks, 'block')}`;
+	return `${formatShare(m.share)} · ${formatValue(m.value, p.type.unit)} · ${plural(m.functions, 'function')}`;
 }
 
 /** The function that is searched for exactly, if the search is just that. */
-function exactSearch(search: string): string {
+function exactSearch(search: string): string | undefined {
 	const terms = searchTerms(search);
 	const quoted = terms.length === 1 && /^".*"$/s.test(terms[0]);
-	return quoted ? terms[0].slice(1, -1).replace(/\\(.)/gs, '$1') : '';
+	return quoted ? terms[0].slice(1, -1).replace(/\\(.)/gs, '$1') : undefined;
 }
 
 function Table(p: Omit<Inner, 'focus'>) {
 	const { state, change } = p;
 	const marked = exactSearch(state.search);
 	return (
-		<TopTable graph={p.graph} hits={marked ? undefined : p.matches?.names} marked={marked}
+		<TopTable graph={p.graph} hits={marked !== undefined ? undefined : p.matches?.names} marked={marked}
 			sort={state.sort} descending={state.descending} value={p.value}
 			onSort={(sort, descending) => change({ sort, descending }, true)}
-			onSearch={(name) => change({ search: name ? searchQuote(name) : '' }, true)}
+			onSearch={(name) => change({ search: name === undefined ? '' : searchQuote(name) }, true)}
 			onSandwich={(name) => change({ sandwich: name, view: state.view === 'table' ? 'both' : state.view })} />
 	);
 }
@@ -168,7 +168,7 @@ function Graphs(p: Inner) {
 	const name = state.sandwich ? graph.names.indexOf(state.sandwich) : -1;
 	const sides = useMemo(() => (name >= 0 ? [sandwichCallers(graph, name), sandwichCallees(graph, name)] : undefined), [graph, name]);
 	const common = {
-		theme: p.theme, color: state.color, alignEnd: state.alignEnd, hits: p.matches?.names, value: p.value,
+		theme: p.theme, color: state.color, alignEnd: state.alignEnd, base: graph, hits: p.matches?.names, value: p.value,
 		tip: (g: Graph, n: number, f: number) => <Tip g={g} node={n} focus={f} all={graphTotal(graph)} p={p} />,
 		say: (g: Graph, n: number) => p.say(sayNode(g, n, p)),
 		onMenu: (g: Graph, n: number, x: number, y: number) => p.openMenu({ title: displayName(g.names[g.name[n]], 120), x, y, items: menuItems(p, g, n) }),

@@ -15,6 +15,8 @@ export interface FlameProps {
 	color: ColorBy;
 	alignEnd: boolean;
 	hits: Uint8Array | undefined;
+	/** The graph that this one was made from, which knows what is kernel. */
+	base: Graph;
 	/** Focused node; 0 is the whole graph. */
 	focus: number;
 	flip?: boolean;
@@ -127,8 +129,8 @@ export function FlameView(p: FlameProps) {
 	stage.current ??= new Stage(p.graph);
 	const st = stage.current;
 	const [tip, setTip] = useState<Tip | null>(null);
-	const slots = useMemo(() => (p.color === 'value' ? slotsByValue(p.graph) : slotsByPackage(p.graph)),
-		[p.graph, p.color]);
+	const slots = useMemo(() => (p.color === 'value' ? slotsByValue(p.graph) : slotsByPackage(p.graph, p.base)),
+		[p.graph, p.base, p.color]);
 	const focus = p.focus >= 0 && p.focus < graphNodes(p.graph) ? p.focus : 0;
 
 	usePrepare(p, st, slots, focus);

@@ -25,7 +25,7 @@ export function Services(p: ServicesProps) {
 		return byName ? found.sort((a, b) => (a.name < b.name ? -1 : 1)) : found;
 	}, [services, text, byName]);
 	const sum = p.timeline?.sum ?? 0;
-	const rate = (n: number) => (p.seconds > 0 ? formatRate(n / p.seconds, p.type.unit, p.type.cpu) : '');
+	const rate = (n: number) => (p.seconds > 0 ? formatRate(n / p.seconds, p.type.unit, p.type.cpu).replace(/ (cores?|s\/s)$/, '') : '');
 	return (
 		<nav class="services" aria-label="Services">
 			<div class="services-head">
@@ -37,10 +37,11 @@ export function Services(p: ServicesProps) {
 					<button type="button" aria-pressed={byName} title="By name" onClick={() => setByName(true)}>A–Z</button>
 				</div>
 			</div>
+			<div class="services-columns" aria-hidden="true"><span>Service</span><span>{p.type.cpu ? 'Cores' : 'Rate'}</span><span>Share</span></div>
 			<ul>
 				<Row name="" text="All services" amount={rate(sum)} share={1} p={p} />
 				{p.current && !services.some((s) => s.name === p.current)
-					? <Row name={p.current} text={displayName(p.current, 200)} amount="no samples" share={0} p={p} /> : null}
+					? <Row name={p.current} text={displayName(p.current, 200)} amount="–" share={0} p={p} /> : null}
 				{rows.slice(0, MOST_ROWS).map((s) => (
 					<Row key={s.name} name={s.name} text={displayName(s.name, 200)} amount={rate(s.sum)}
 						share={sum > 0 ? s.sum / sum : 0} p={p} />
@@ -58,7 +59,7 @@ function Row({ name, text, amount, share, p }:
 	return (
 		<li>
 			<button type="button" class="service" aria-current={p.current === name ? 'true' : undefined}
-				title={`${text}: ${formatShare(share)}`} onClick={() => p.onPick(name)}>
+				title={`${text}: ${amount}${p.type.cpu ? ' cores' : ''}, ${formatShare(share)}`} onClick={() => p.onPick(name)}>
 				<span class="service-bar" style={{ width: name ? `${share * 100}%` : '0' }} />
 				<i class={color ? 'dot' : 'dot off'} style={color ? { background: color } : {}} />
 				<span class="service-name">{text}</span>

@@ -55,7 +55,7 @@ function options(p: TimelineProps, width: number, latest: { current: TimelinePro
 		scales: { x: { time: true }, y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.08 : 1] } },
 		axes: [
 			{ ...axis, size: 24, values: (_u, splits) => clockTicks(splits), space: 90 },
-			{ ...axis, size: 46, space: 28, values: (_u, splits) => splits.map((v) => axisValue(v, p.unit)) },
+			{ ...axis, size: 46, space: 22, values: (_u, splits) => splits.map((v) => axisValue(v, p.unit)) },
 		],
 		series: [{}, ...p.layers.map((l, i): uPlot.Series => ({
 			label: l.name, fill: p.colors[i], stroke: p.colors[i], width: 0, points: { show: false },

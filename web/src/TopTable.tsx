@@ -11,11 +11,12 @@ export interface TableProps {
 	hits: Uint8Array | undefined;
 	sort: SortKey;
 	descending: boolean;
-	/** The function that is searched for exactly, or empty. */
-	marked: string;
+	/** The function that is searched for exactly, or undefined. */
+	marked: string | undefined;
 	value(amount: number): string;
 	onSort(key: SortKey, descending: boolean): void;
-	onSearch(name: string): void;
+	/** undefined: no longer. */
+	onSearch(name: string | undefined): void;
 	onSandwich(name: string): void;
 }
 
@@ -83,7 +84,7 @@ function Line({ p, row, most, index }: { p: TableProps; row: Row; most: number; 
 		<tr aria-rowindex={index} class={marked ? 'marked' : ''}>
 			<td class="name">
 				<button type="button" class="plain symbol" title={text} aria-pressed={marked}
-					onClick={() => p.onSearch(marked ? '' : name)}>{text}</button>
+					onClick={() => p.onSearch(marked ? undefined : name)}>{text}</button>
 				<button type="button" class="plain act" title="Sandwich view" aria-label={`Sandwich view of ${text}`}
 					onClick={() => p.onSandwich(name)}><Icon name="sandwich" /></button>
 			</td>

@@ -16,6 +16,8 @@ function digits(value: number): string {
 }
 
 function scaled(value: number, steps: [number, string][]): string {
+	if (value === 0)
+		return '0';
 	const size = Math.abs(value);
 	const step = steps.find(([limit]) => size >= limit * 0.9995) ?? steps[steps.length - 1];
 	return `${digits(value / step[0])} ${step[1]}`.trimEnd();
@@ -49,13 +51,17 @@ export function formatSmall(value: number): string {
 
 export function formatShare(share: number): string {
 	const percent = share * 100;
-	if (percent !== 0 && percent < 0.005)
+	if (percent === 0)
+		return '0 %';
+	if (percent < 0.005)
 		return '<0.01 %';
 	return `${percent.toFixed(percent >= 99.995 ? 0 : percent >= 10 ? 1 : 2)} %`;
 }
 
 /** Names come from programs we do not know: control and direction marks are made visible. */
 export function displayName(name: string, limit = 600): string {
+	if (name.trim() === '')
+		return '(no name)';
 	const cut = name.length > limit ? `${name.slice(0, limit)}…` : name;
 	return cut.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, '\ufffd');
 }

@@ -34,7 +34,7 @@ export function typeInfo(id: string): TypeInfo {
 	const [name = '', sample = '', unit = ''] = id.split(':');
 	return {
 		id,
-		name: NAMES[`${name}:${sample}`] ?? (name === sample || !name ? sample || id : `${name}: ${sample}`),
+		name: NAMES[`${name}:${sample}`] ?? (name === sample || !name || !sample ? sample || id : `${name}: ${sample}`),
 		unit: unitOf(unit),
 		cpu: sample === 'cpu' && unit === 'nanoseconds',
 	};

@@ -70,7 +70,7 @@ export const DARK: Palette = {
 };
 
 export const LIGHT: Palette = {
-	fill: fills(0.845, 0.088, '#c3cad5', '#cfd4dc'),
+	fill: fills(0.84, 0.078, '#c3cad5', '#cfd4dc'),
 	edge: '#ffffff', text: '#14181f', muted: '#e9ecf1', mutedText: '#566072',
 	tiny: '#a9b1bf', tinyHit: '#c2610f', hover: '#14181f', selected: '#a84300',
 };
@@ -124,8 +124,20 @@ function isKernelSlot(slot: number): boolean {
 	return slot >= SLOT_KERNEL && slot < SLOT_CODE;
 }
 
-/** What is called by the kernel is kernel, so names known as its entry points are enough. */
-export function slotsByPackage(g: Graph): Uint8Array {
+/**
+ * What is called by the kernel is kernel, so names known as its entry points are
+ * enough. In a graph made from another one (callers), that order is lost: there
+ * a name has the colour that it has in base.
+ */
+export function slotsByPackage(g: Graph, base: Graph = g): Uint8Array {
+	if (g === base)
+		return slotsDownwards(g);
+	const ofName = new Uint8Array(g.names.length);
+	slotsDownwards(base).forEach((slot, n) => { ofName[base.name[n]] = slot; });
+	return Uint8Array.from(g.name, (name) => ofName[name]);
+}
+
+function slotsDownwards(g: Graph): Uint8Array {
 	const ofName = Uint8Array.from(g.names, slotOfName);
 	const slots = new Uint8Array(graphNodes(g));
 	for (let n = 1; n < slots.length; n++) {
