@@ -31,7 +31,8 @@ static int check_attr(const struct profile_dict *dict, uint32_t index, struct er
 	int rc = check_string(dict, row->key, err);
 	if (rc || (rc = check_string(dict, row->unit, err)))
 		return rc;
-	if (strtab_get(dict->strings, row->key).len == 0)
+	/* Index 0 is "not set", which is harmless. */
+	if (index != 0 && strtab_get(dict->strings, row->key).len == 0)
 		return err_set(err, ERR_INVALID, "attribute %u has no key", index);
 	return 0;
 }

@@ -1,0 +1,134 @@
+#include "wire/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void put_escaped(struct buf *out, uint8_t byte)
+{
+	switch (byte) {
+	case '"':
+	case '\\':
+		buf_char(out, '\\');
+		buf_char(out, (char)byte);
+		break;
+	case '\n':
+		buf_cstr(out, "\\n");
+		break;
+	case '\t':
+		buf_cstr(out, "\\t");
+		break;
+	default:
+		buf_printf(out, "\\u%04x", byte);
+	}
+}
+
+static bool needs_escape(uint8_t byte)
+{
+	return byte < 0x20 || byte == '"' || byte == '\\' || byte == 0x7f;
+}
+
+void json_put_text(struct buf *out, struct str text)
+{
+	size_t from = 0;
+
+	buf_char(out, '"');
+	for (size_t i = 0; i < text.len; i++) {
+		if (!needs_escape((uint8_t)text.ptr[i]))
+			continue;
+		buf_append(out, text.ptr + from, i - from);
+		put_escaped(out, (uint8_t)text.ptr[i]);
+		from = i + 1;
+	}
+	buf_append(out, text.ptr + from, text.len - from);
+	buf_char(out, '"');
+}
+
+void json_put_double(struct buf *out, double real)
+{
+	enum { DIGITS_MIN = 15, DIGITS_MAX = 17 };
+	char text[40];
+
+	if (!isfinite(real)) {
+		buf_cstr(out, isnan(real) ? "\"NaN\"" : real > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+		return;
+	}
+	for (int digits = DIGITS_MIN; digits <= DIGITS_MAX; digits++) {
+		snprintf(text, sizeof(text), "%.*g", digits, real);
+		if (memcmp(&(double){strtod(text, NULL)}, &real, sizeof(real)) == 0)
+			break;
+	}
+	buf_cstr(out, text);
+}
+
+void json_put_base64(struct buf *out, struct str bytes)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	buf_char(out, '"');
+	for (size_t i = 0; i < bytes.len; i += 3) {
+		uint32_t word = 0;
+		for (size_t k = 0; k < 3; k++)
+			word = word << 8 | (i + k < bytes.len ? (uint8_t)bytes.ptr[i + k] : 0);
+		buf_char(out, digits[word >> 18]);
+		buf_char(out, digits[word >> 12 & 63]);
+		buf_char(out, i + 1 < bytes.len ? digits[word >> 6 & 63] : '=');
+		buf_char(out, i + 2 < bytes.len ? digits[word & 63] : '=');
+	}
+	buf_char(out, '"');
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool text_from_hex(struct str text, uint8_t *ret, size_t len)
+{
+	if (text.len != len * 2)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		int high = hex_digit(text.ptr[2 * i]), low = hex_digit(text.ptr[2 * i + 1]);
+		if (high < 0 || low < 0)
+			return false;
+		ret[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+static int base64_digit(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
+}
+
+struct str text_from_base64(struct arena *arena, struct str text)
+{
+	struct str none = {NULL, 0};
+	uint32_t word = 0;
+	size_t len = 0, digits = text.len;
+
+	while (digits > 0 && text.len - digits < 2 && text.ptr[digits - 1] == '=')
+		digits--;
+	char *out = digits % 4 == 1 ? NULL : arena_alloc(arena, digits / 4 * 3 + 3);
+	if (!out)
+		return none;
+	for (size_t i = 0; i < digits; i++) {
+		int digit = base64_digit(text.ptr[i]);
+		if (digit < 0)
+			return none;
+		word = word << 6 | (uint32_t)digit;
+		if (i % 4 > 0)
+			out[len++] = (char)(word >> (6 - 2 * (i % 4)));
+	}
+	return (struct str){out, len};
+}
