@@ -34,13 +34,12 @@ enum { AGENT_SAMPLES_PER_SECOND_MAX = 10000 };
 
 struct agent_config {
 	uint32_t samples_per_second;	 /* per CPU; default 20, `cresset up` sets 97 */
-	uint64_t reporter_interval_ns;	 /* default 5 s; the first batch comes after 1 s at most */
+	uint64_t reporter_interval_ns;	 /* default 5 s; the first batch comes after 1 s */
 	double reporter_jitter;		 /* 0..1, default 0.2: each interval varies by +- this part */
 	uint64_t monitor_interval_ns;	 /* default 5 s: how often gauges are brought up to date */
 	uint64_t clock_sync_interval_ns; /* default 3 min; 0: only at start */
 	const char *include_env_vars;	 /* comma list, default ""; NULL is "" */
 	const char *pin_cpu_ids;	 /* "0-15,20": sample only these CPUs; "" or NULL: all */
-	const char *filter_comm;	 /* tests and benchmarks: only this comm; NULL: everything */
 	bool send_idle_frames;		 /* sample the idle task (pid 0) too */
 	bool no_kernel_version_check;
 	uint32_t bpf_verifier_log_level; /* 0..2: the verifier's words go to the debug log */
@@ -79,10 +78,11 @@ MUST_USE int agent_start(const struct agent_config *config, agent_sink sink, voi
 /* Stops sampling, hands over what is left through the sink, frees all. NULL is fine. */
 void agent_stop(struct agent *agent);
 
-/* Figures of a running agent, from any thread. */
+/* Figures of a running agent, from any thread; brought up to date with every batch and every monitor
+ * interval. */
 struct agent_stats {
 	uint64_t samples;	/* taken over from the ring buffer */
-	uint64_t lost_samples;	/* the ring buffer was full */
+	uint64_t lost_samples;	/* the ring buffer was full, or a limit of memory was reached */
 	uint64_t lost_events;	/* perf records of processes and mappings that were overwritten */
 	uint64_t batches;
 	uint64_t cpu_ns;	/* of the agent's thread */
@@ -92,4 +92,4 @@ struct agent_stats {
 	uint32_t verifier_instructions; /* processed at load; 0 where the kernel does not say (< 5.16) */
 };
 
-void agent_get_stats(const struct agent *agent, struct agent_stats *ret);
+void agent_get_stats(struct agent *agent, struct agent_stats *ret);

@@ -1,0 +1,355 @@
+/* The agent's thread wakes ten times a second. Each tick takes the samples out
+ * of the ring buffer and, before each, applies the process events that are
+ * older, so that every sample meets the mappings of its moment. Once per
+ * reporting interval the window's batch goes to the sink. */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "agent/batch.h"
+#include "agent/config.h"
+#include "agent/events.h"
+#include "agent/files.h"
+#include "agent/gauges.h"
+#include "agent/processes.h"
+#include "agent/sampler.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "elf/elf.h"
+
+static const uint64_t tick_ns = 100 * NS_PER_MS;
+static const uint64_t first_report_ns = NS_PER_S;
+static const uint64_t cpus_check_ns = NS_PER_S;
+/* Ended processes are remembered this long: a sample is at most some ticks old when it is read. */
+static const uint64_t linger_ns = 5ULL * NS_PER_S;
+
+struct agent {
+	struct agent_config config;
+	char *env_list, *proc_root; /* copies that config and process_options point into */
+	struct processes_options process_options;
+	struct batch_options batch_options;
+	struct cpu_set pinned;
+	agent_sink sink;
+	void *sink_ctx;
+	struct sampler *sampler;
+	struct events *events;
+	struct files *files;
+	struct processes *processes;
+	struct kallsyms *kernel;
+	struct batch_maker *maker;
+	int stop_fd;
+	pthread_t thread;
+	bool thread_runs;
+
+	/* Of the thread. */
+	int64_t clock_offset_ns;
+	uint64_t window_start_ns; /* monotonic */
+	uint64_t report_at_ns, monitor_at_ns, cpus_at_ns, clock_at_ns;
+	uint64_t samples, lost_memory, batches;
+	bool window_full;
+
+	pthread_mutex_t stats_lock;
+	struct agent_stats stats;
+};
+
+/* ---- one tick ---- */
+
+static void apply_events(struct agent *agent, uint64_t limit_ns)
+{
+	struct event event;
+	while (events_next(agent->events, limit_ns, &event))
+		processes_apply(agent->processes, &event);
+}
+
+static void on_sample(void *ctx, const struct sample *sample)
+{
+	struct agent *agent = ctx;
+	apply_events(agent, sample->time_ns);
+	agent->samples++;
+	if (batch_add(agent->maker, sample, agent->clock_offset_ns, NULL)) {
+		agent->lost_memory++;
+		agent->window_full = true;
+	}
+}
+
+static void take_samples(struct agent *agent)
+{
+	struct err err;
+	uint64_t now_ns = clock_mono_ns();
+	if (sampler_consume(agent->sampler, on_sample, agent, &err))
+		log_debug("agent", "no samples", "error=\"%s\"", err.text);
+	apply_events(agent, now_ns);
+	processes_read_waiting(agent->processes);
+}
+
+static void update_stats(struct agent *agent)
+{
+	struct agent_gauges g = {.agent_samples = agent->samples,
+				 .lost_memory = agent->lost_memory,
+				 .batches = agent->batches,
+				 .cpu_ns = clock_thread_cpu_ns(),
+				 .event_bytes = events_bytes(agent->events)};
+	sampler_get_stats(agent->sampler, &g.sampler);
+	processes_get_stats(agent->processes, &g.processes);
+	files_get_stats(agent->files, &g.files);
+	batch_get_symbol_counts(agent->maker, &g.frames_named, &g.frames_unnamed);
+	gauges_publish(&g);
+	pthread_mutex_lock(&agent->stats_lock);
+	gauges_to_stats(&g, &agent->stats);
+	pthread_mutex_unlock(&agent->stats_lock);
+}
+
+/* ---- one window ---- */
+
+static uint64_t next_interval_ns(const struct agent *agent)
+{
+	double part = (double)arc4random() / UINT32_MAX * 2 - 1;
+	double factor = 1 + part * agent->config.reporter_jitter;
+	uint64_t ns = (uint64_t)((double)agent->config.reporter_interval_ns * factor);
+	return ns < tick_ns ? tick_ns : ns;
+}
+
+static void forget_old(struct agent *agent, uint64_t now_ns)
+{
+	processes_purge(agent->processes, now_ns > linger_ns ? now_ns - linger_ns : 0);
+	if (files_crowded(agent->files)) {
+		files_unmark(agent->files);
+		processes_mark_files(agent->processes);
+		files_sweep(agent->files);
+	}
+	bool changed;
+	struct err err;
+	if (agent->kernel && kallsyms_refresh(agent->kernel, &changed, &err))
+		log_debug("agent", "kernel symbols not refreshed", "error=\"%s\"", err.text);
+}
+
+static void report(struct agent *agent, uint64_t now_ns)
+{
+	struct profile_batch *batch = NULL;
+	struct err err;
+	uint64_t offset = (uint64_t)agent->clock_offset_ns;
+	if (batch_finish(agent->maker, agent->window_start_ns + offset, now_ns + offset, &batch,
+			 &err)) {
+		agent->lost_memory += batch_samples(agent->maker);
+		log_debug("agent", "window lost", "error=\"%s\"", err.text);
+	}
+	if (batch) {
+		agent->batches++;
+		agent->sink(agent->sink_ctx, batch);
+	}
+	batch_reset(agent->maker);
+	forget_old(agent, now_ns);
+	agent->window_start_ns = now_ns;
+	agent->window_full = false;
+	agent->report_at_ns = now_ns + next_interval_ns(agent);
+	update_stats(agent);
+}
+
+/* ---- the thread ---- */
+
+static void follow_cpus(struct agent *agent)
+{
+	struct err err;
+	if (events_attach(agent->events, &err) || sampler_attach(agent->sampler, &err))
+		log_debug("agent", "a CPU is not sampled", "error=\"%s\"", err.text);
+	files_expire(agent->files, clock_mono_ns());
+}
+
+static void do_due_work(struct agent *agent)
+{
+	uint64_t now_ns = clock_mono_ns();
+	if (now_ns >= agent->cpus_at_ns) {
+		follow_cpus(agent);
+		agent->cpus_at_ns = now_ns + cpus_check_ns;
+	}
+	if (agent->config.clock_sync_interval_ns && now_ns >= agent->clock_at_ns) {
+		agent->clock_offset_ns = clock_real_offset_ns();
+		agent->clock_at_ns = now_ns + agent->config.clock_sync_interval_ns;
+	}
+	if (now_ns >= agent->report_at_ns || agent->window_full)
+		report(agent, now_ns);
+	if (now_ns >= agent->monitor_at_ns) {
+		update_stats(agent);
+		agent->monitor_at_ns = now_ns + agent->config.monitor_interval_ns;
+	}
+}
+
+/* Until the next tick, a process event ring is half full, or the agent shall stop. */
+static bool wait_for_tick(const struct agent *agent)
+{
+	struct pollfd fds[] = {{.fd = agent->stop_fd, .events = POLLIN},
+			       {.fd = events_fd(agent->events), .events = POLLIN}};
+	(void)poll(fds, 2, (int)(tick_ns / NS_PER_MS));
+	return !(fds[0].revents & POLLIN);
+}
+
+static void *run(void *arg)
+{
+	struct agent *agent = arg;
+	while (wait_for_tick(agent)) {
+		take_samples(agent);
+		do_due_work(agent);
+	}
+	sampler_detach(agent->sampler);
+	take_samples(agent);
+	report(agent, clock_mono_ns());
+	return NULL;
+}
+
+/* ---- start and stop ---- */
+
+static int copy_config(struct agent *agent, const struct agent_config *config, struct err *err)
+{
+	struct str env = str_of(config->include_env_vars ? config->include_env_vars : "");
+	struct str proc = str_of(config->proc_root ? config->proc_root : "/proc");
+	int rc = cpu_set_parse(str_of(config->pin_cpu_ids ? config->pin_cpu_ids : ""),
+			       &agent->pinned, err);
+	if (rc)
+		return rc;
+	agent->config = *config;
+	agent->env_list = mem_strndup(env.ptr, env.len);
+	agent->proc_root = mem_strndup(proc.ptr, proc.len);
+	if (!agent->env_list || !agent->proc_root)
+		return err_set(err, ERR_NOMEM, "agent: no memory");
+	agent->process_options.proc = agent->proc_root;
+	agent->batch_options = (struct batch_options){
+		.period_ns = NS_PER_S / config->samples_per_second,
+		.processes = &agent->process_options,
+	};
+	return agent_env_names(agent->env_list, agent->process_options.env_names, PROCESS_ENV_MAX,
+			       &agent->process_options.env_count, err);
+}
+
+static int check_kernel(const struct agent_config *config, struct err *err)
+{
+	struct utsname name;
+	if (config->no_kernel_version_check || uname(&name))
+		return 0;
+	return agent_kernel_check(name.release, err);
+}
+
+static int create_sampler(struct agent *agent, struct err *err)
+{
+	const struct sampler_options options = {
+		.samples_per_second = agent->config.samples_per_second,
+		.send_idle = agent->config.send_idle_frames,
+		.verifier_log_level = agent->config.bpf_verifier_log_level,
+		.only = cpu_set_count(&agent->pinned) ? &agent->pinned : NULL,
+	};
+	return sampler_create(&options, &agent->sampler, err);
+}
+
+static int create_tables(struct agent *agent, struct err *err)
+{
+	/* Without the addresses of kernel functions kernel frames have no names; agent_check() says so. */
+	if (kallsyms_load(&agent->kernel, err))
+		agent->kernel = NULL;
+	int rc = files_create(agent->proc_root, 0, &agent->files, err);
+	if (rc == 0)
+		rc = processes_create(&agent->process_options, agent->files, &agent->processes, err);
+	if (rc == 0)
+		rc = batch_maker_create(&agent->batch_options, agent->files, agent->processes,
+					agent->kernel, &agent->maker, err);
+	return rc;
+}
+
+/* Events first, so that nothing is missed between the look at /proc and the first event. */
+static int attach(struct agent *agent, struct err *err)
+{
+	int rc = events_create(&agent->events, err);
+	if (rc == 0)
+		rc = events_attach(agent->events, err);
+	if (rc == 0)
+		rc = processes_scan(agent->processes, err);
+	if (rc == 0)
+		rc = sampler_attach(agent->sampler, err);
+	return rc;
+}
+
+static int start_thread(struct agent *agent, struct err *err)
+{
+	uint64_t now_ns = clock_mono_ns();
+	agent->clock_offset_ns = clock_real_offset_ns();
+	agent->window_start_ns = now_ns;
+	agent->report_at_ns = now_ns + first_report_ns;
+	agent->cpus_at_ns = now_ns + cpus_check_ns;
+	agent->clock_at_ns = now_ns + agent->config.clock_sync_interval_ns;
+	agent->monitor_at_ns = now_ns;
+	agent->stop_fd = eventfd(0, EFD_CLOEXEC);
+	if (agent->stop_fd < 0)
+		return err_set_errno(err, errno, "agent: eventfd");
+	int error = pthread_create(&agent->thread, NULL, run, agent);
+	if (error)
+		return err_set_errno(err, error, "agent: starting its thread");
+	agent->thread_runs = true;
+	(void)pthread_setname_np(agent->thread, "cresset-agent");
+	return 0;
+}
+
+int agent_start(const struct agent_config *config, agent_sink sink, void *ctx, struct agent **ret,
+		struct err *err)
+{
+	int rc = agent_config_check(config, err);
+	if (rc == 0)
+		rc = check_kernel(config, err);
+	if (rc)
+		return rc;
+	struct agent *agent = mem_zalloc(1, sizeof(*agent));
+	if (!agent)
+		return err_set(err, ERR_NOMEM, "agent: no memory");
+	agent->sink = sink;
+	agent->sink_ctx = ctx;
+	agent->stop_fd = -1;
+	pthread_mutex_init(&agent->stats_lock, NULL);
+	rc = copy_config(agent, config, err);
+	if (rc == 0)
+		rc = create_sampler(agent, err);
+	if (rc == 0)
+		rc = create_tables(agent, err);
+	if (rc == 0)
+		rc = attach(agent, err);
+	if (rc == 0)
+		rc = start_thread(agent, err);
+	if (rc) {
+		agent_stop(agent);
+		return rc;
+	}
+	*ret = agent;
+	return 0;
+}
+
+void agent_stop(struct agent *agent)
+{
+	if (!agent)
+		return;
+	if (agent->thread_runs) {
+		(void)eventfd_write(agent->stop_fd, 1);
+		(void)pthread_join(agent->thread, NULL);
+	}
+	fd_close(&agent->stop_fd);
+	batch_maker_destroy(agent->maker);
+	processes_destroy(agent->processes);
+	files_destroy(agent->files);
+	kallsyms_free(agent->kernel);
+	events_destroy(agent->events);
+	sampler_destroy(agent->sampler);
+	pthread_mutex_destroy(&agent->stats_lock);
+	mem_free(agent->env_list);
+	mem_free(agent->proc_root);
+	mem_free(agent);
+}
+
+void agent_get_stats(struct agent *agent, struct agent_stats *ret)
+{
+	pthread_mutex_lock(&agent->stats_lock);
+	*ret = agent->stats;
+	pthread_mutex_unlock(&agent->stats_lock);
+}

@@ -1,0 +1,35 @@
+/* Collects the samples of one reporting window into a profile batch. The shape
+ * is described in agent.h. One thread. */
+#pragma once
+
+#include "agent/sampler.h"
+#include "agent/symbolize.h"
+#include "base/arena.h"
+#include "profile/profile.h"
+
+struct batch_maker;
+
+struct batch_options {
+	uint64_t period_ns; /* between two samples of a CPU */
+	const struct processes_options *processes; /* names of the variables in struct identity */
+	size_t limit_bytes; /* of memory for one batch; 0: a default */
+};
+
+/* All pointers must outlive it; kernel may be NULL. */
+MUST_USE int batch_maker_create(const struct batch_options *options, struct files *files,
+				struct processes *processes, struct kallsyms *kernel,
+				struct batch_maker **ret, struct err *err);
+void batch_maker_destroy(struct batch_maker *maker); /* NULL is fine */
+
+/* clock_offset_ns: realtime - monotonic. ERR_LIMIT, ERR_NOMEM: the sample is lost. */
+MUST_USE int batch_add(struct batch_maker *maker, const struct sample *sample,
+		       int64_t clock_offset_ns, struct err *err);
+/* The finished batch of the window, valid until batch_reset(); NULL when it had no samples. Times are
+ * realtime. ERR_*: the window is lost. */
+MUST_USE int batch_finish(struct batch_maker *maker, uint64_t start_ns, uint64_t end_ns,
+			  struct profile_batch **ret, struct err *err);
+/* Forgets the window and starts another. */
+void batch_reset(struct batch_maker *maker);
+uint64_t batch_samples(const struct batch_maker *maker); /* in the window so far */
+void batch_get_symbol_counts(const struct batch_maker *maker, uint64_t *ret_named,
+			     uint64_t *ret_unnamed);

@@ -1,0 +1,221 @@
+#include "agent/symbolize.h"
+
+#include <string.h>
+
+enum {
+	KERNEL_FILE = FILES_MAX, /* beside the ids of files */
+	ADDRESS_BITS = 48,
+};
+
+/* Where the address space of a process ends at most (x86-64 with 5 levels, arm64: 2^56 and less). */
+static const uint64_t user_limit = 1ULL << 56;
+
+void symbolizer_deinit(struct symbolizer *symbolizer)
+{
+	map_deinit(&symbolizer->locations);
+	map_deinit(&symbolizer->mappings);
+}
+
+static int text_attr(struct profile_batch *batch, struct str key, struct str text, uint32_t *ret,
+		     struct err *err)
+{
+	struct value value = {.kind = VALUE_STRING, .text = text};
+	return profile_attribute(batch, key, &value, STR(""), ret, err);
+}
+
+int symbolizer_begin(struct symbolizer *symbolizer, struct profile_batch *batch, struct err *err)
+{
+	symbolizer->batch = batch;
+	map_clear(&symbolizer->locations);
+	map_clear(&symbolizer->mappings);
+	struct str key = STR("profile.frame.type");
+	int rc = text_attr(batch, key, STR("native"), &symbolizer->native_attr, err);
+	if (rc == 0)
+		rc = text_attr(batch, key, STR("kernel"), &symbolizer->kernel_attr, err);
+	return rc;
+}
+
+/* ---- mappings ---- */
+
+static int add_mapping(struct symbolizer *symbolizer, uint64_t key, struct profile_mapping *row,
+		       struct str name, struct str build_id, struct str htlhash, uint32_t *ret,
+		       struct err *err)
+{
+	uint32_t attrs[2], count = 0;
+	int rc = profile_string(symbolizer->batch, name, &row->filename, err);
+	if (rc == 0 && build_id.len > 0)
+		rc = text_attr(symbolizer->batch, STR("process.executable.build_id.gnu"), build_id,
+			       &attrs[count++], err);
+	if (rc == 0 && htlhash.len > 0)
+		rc = text_attr(symbolizer->batch, STR("process.executable.build_id.htlhash"),
+			       htlhash, &attrs[count++], err);
+	row->attrs = attrs;
+	row->attr_count = count;
+	if (rc == 0)
+		rc = profile_mapping(symbolizer->batch, row, ret, err);
+	row->attrs = NULL;
+	return rc ? rc : map_put(&symbolizer->mappings, key, *ret, err);
+}
+
+static int file_mapping(struct symbolizer *symbolizer, uint32_t file, uint32_t *ret, struct err *err)
+{
+	const uint64_t *known = map_get(&symbolizer->mappings, file);
+	if (known) {
+		*ret = (uint32_t)*known;
+		return 0;
+	}
+	struct file_info info;
+	files_get_info(symbolizer->files, file, &info);
+	struct profile_mapping row = {.memory_start = info.text_start,
+				      .memory_limit = info.text_limit};
+	if (row.memory_limit == 0)
+		row.memory_limit = user_limit;
+	char name[256];
+	/* File names may be any bytes, the strings of a profile are UTF-8. */
+	str_copy(name, sizeof(name), info.name);
+	for (size_t i = 0; !str_is_utf8(str_of(name)) && name[i]; i++)
+		name[i] = (unsigned char)name[i] < 0x80 ? name[i] : '?';
+	return add_mapping(symbolizer, file, &row, str_of(name), info.build_id, info.htlhash, ret,
+			   err);
+}
+
+static int module_mapping(struct symbolizer *symbolizer, const struct kernel_module *module,
+			  uint32_t *ret, struct err *err)
+{
+	static const struct kernel_module unknown = {.name = {"vmlinux", 7}, .build_id = ""};
+	if (!module)
+		module = &unknown;
+	const uint64_t *known = map_get(&symbolizer->mappings, (uintptr_t)module);
+	if (known) {
+		*ret = (uint32_t)*known;
+		return 0;
+	}
+	struct profile_mapping row = {.memory_limit = module->size ? module->size : UINT64_MAX};
+	return add_mapping(symbolizer, (uintptr_t)module, &row, module->name,
+			   str_of(module->build_id), STR(""), ret, err);
+}
+
+/* ---- locations ---- */
+
+struct name {
+	struct str display, system; /* empty: no name */
+};
+
+static int add_location(struct symbolizer *symbolizer, uint32_t mapping, uint64_t address,
+			const struct name *name, uint32_t type_attr, uint32_t *ret, struct err *err)
+{
+	struct profile_function function = {0};
+	struct profile_line line = {0};
+	struct profile_location row = {.mapping = mapping, .address = address};
+	int rc = 0;
+	if (name->display.len > 0) {
+		rc = profile_string(symbolizer->batch, name->display, &function.name, err);
+		if (rc == 0)
+			rc = profile_string(symbolizer->batch, name->system, &function.system_name,
+					    err);
+		if (rc == 0)
+			rc = profile_function(symbolizer->batch, &function, &line.function, err);
+		row.lines = &line;
+		row.line_count = 1;
+	}
+	if (type_attr) {
+		row.attrs = &type_attr;
+		row.attr_count = 1;
+	}
+	return rc ? rc : profile_location(symbolizer->batch, &row, ret, err);
+}
+
+static bool find_location(const struct symbolizer *symbolizer, uint32_t file, uint64_t address,
+			  uint32_t *ret)
+{
+	const uint64_t *known = map_get(&symbolizer->locations,
+					(uint64_t)file << ADDRESS_BITS | address);
+	if (address >> ADDRESS_BITS || !known)
+		return false;
+	*ret = (uint32_t)*known;
+	return true;
+}
+
+static int keep_location(struct symbolizer *symbolizer, uint32_t file, uint64_t address,
+			 uint32_t location, struct err *err)
+{
+	if (address >> ADDRESS_BITS)
+		return 0;
+	return map_put(&symbolizer->locations, (uint64_t)file << ADDRESS_BITS | address, location,
+		       err);
+}
+
+/* The top bits of kernel addresses are all ones, so the low 48 say it all. */
+static uint64_t short_kernel_address(uint64_t address)
+{
+	return address & ((1ULL << ADDRESS_BITS) - 1);
+}
+
+int symbolizer_kernel(struct symbolizer *symbolizer, uint64_t address, bool leaf, uint32_t *ret,
+		      struct err *err)
+{
+	address -= leaf ? 0 : 1;
+	uint64_t key = short_kernel_address(address);
+	if (find_location(symbolizer, KERNEL_FILE, key, ret))
+		return 0;
+	struct kernel_symbol symbol = {0};
+	struct name name = {0};
+	if (symbolizer->kernel && kallsyms_find(symbolizer->kernel, address, &symbol)) {
+		name.display = name.system = symbol.name;
+		address -= symbol.module->start;
+	}
+	uint32_t mapping;
+	int rc = module_mapping(symbolizer, symbol.module, &mapping, err);
+	if (rc == 0)
+		rc = add_location(symbolizer, mapping, address, &name, symbolizer->kernel_attr, ret,
+				  err);
+	return rc ? rc : keep_location(symbolizer, KERNEL_FILE, key, *ret, err);
+}
+
+static int file_location(struct symbolizer *symbolizer, uint32_t file,
+			 const struct file_place *place, uint64_t offset, uint32_t *ret,
+			 struct err *err)
+{
+	uint64_t address = offset;
+	bool known_place = files_vaddr(symbolizer->files, file, offset, &address);
+	if (find_location(symbolizer, file, address, ret))
+		return 0;
+	struct symbol_found found;
+	struct name name = {0};
+	if (known_place && files_symbol(symbolizer->files, file, place, address, &found)) {
+		name = (struct name){found.name, found.system_name};
+		symbolizer->named++;
+	} else {
+		symbolizer->unnamed++;
+	}
+	uint32_t mapping;
+	int rc = file_mapping(symbolizer, file, &mapping, err);
+	if (rc == 0)
+		rc = add_location(symbolizer, mapping, address, &name, symbolizer->native_attr, ret,
+				  err);
+	return rc ? rc : keep_location(symbolizer, file, address, *ret, err);
+}
+
+int symbolizer_user(struct symbolizer *symbolizer, struct process *process, uint64_t address,
+		    bool leaf, bool *ret_mapped, uint32_t *ret, struct err *err)
+{
+	address -= leaf ? 0 : 1;
+	const struct mapping *found = processes_mapping(symbolizer->processes, process, address);
+	*ret_mapped = found != NULL;
+	if (!found) {
+		static const struct name none;
+		return add_location(symbolizer, 0, address, &none, symbolizer->native_attr, ret,
+				    err);
+	}
+	struct mapping mapping = *found;
+	struct file_place place = {process->pid, mapping.start, mapping.end};
+	uint32_t file = files_resolve(symbolizer->files, mapping.file, &place);
+	return file_location(symbolizer, file, &place, address - mapping.start + mapping.offset, ret,
+			     err);
+}
+
+int symbolizer_note(struct symbolizer *symbolizer, const char *text, uint32_t *ret, struct err *err)
+{
+	struct name name = {str_of(text), str_of(text)};
+	return add_location(symbolizer, 0, 0, &name, symbolizer->native_attr, ret, err);
+}
