@@ -88,7 +88,8 @@ static void set_puts_yaml_at_a_path(void **state)
 static void what_is_printed_reads_back_the_same(void **state)
 {
 	struct config_node *root = parse("a: 'null'\nb: \"x: y\\n\\t#\"\nc: []\nd: {}\n"
-					 "e: '007'\nf: 007\ng: [[1, {h: 2}], ~]\n'a b': \xc3\xa9\n");
+					 "e: '007'\nf: 007\ng: [[1, {h: 2}], ~]\n'a b': \xc3\xa9\n"
+					 "\"\\x9e\\uFEFF\": \"\\u2028\\ufffe\"\n");
 	struct buf first = {0}, second = {0};
 
 	(void)state;
