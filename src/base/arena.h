@@ -31,4 +31,5 @@ void *arena_grow(struct arena *arena, void *array, size_t *cap, size_t need, siz
 void *arena_copy(struct arena *arena, const void *ptr, size_t len);
 /* A NUL-terminated copy. {NULL, 0} when there is no memory (a copy of "" has a non-NULL ptr). */
 struct str arena_str(struct arena *arena, struct str text);
-struct str arena_printf(struct arena *arena, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+struct str arena_printf(struct arena *arena, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));

@@ -5,8 +5,8 @@
 
 enum { NS_PER_US = 1000, NS_PER_MS = 1000 * 1000, NS_PER_S = 1000 * 1000 * 1000 };
 
-uint64_t clock_mono_ns(void);	   /* CLOCK_MONOTONIC, what BPF's ktime_get_ns gives */
-uint64_t clock_real_ns(void);	   /* CLOCK_REALTIME, since 1970 */
+uint64_t clock_mono_ns(void); /* CLOCK_MONOTONIC, what BPF's ktime_get_ns gives */
+uint64_t clock_real_ns(void); /* CLOCK_REALTIME, since 1970 */
 uint64_t clock_thread_cpu_ns(void);
 /* realtime - monotonic, measured between two monotonic reads, the tightest of a few. */
 int64_t clock_real_offset_ns(void);

@@ -27,7 +27,7 @@ enum { INFO_COUNT = sizeof(infos) / sizeof(infos[0]) };
 
 /* Through a buffer of its own, since the arguments may point into err->text. */
 __attribute__((format(printf, 2, 0))) static void set_text(struct err *err, const char *fmt,
-							    va_list args)
+							   va_list args)
 {
 	char text[ERR_TEXT_MAX];
 

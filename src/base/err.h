@@ -15,25 +15,25 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#define MUST_USE __attribute__((warn_unused_result))
+#define MUST_USE	       __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
 enum err_code {
 	ERR_OK = 0,
-	ERR_INVALID = -1,     /* the input is wrong; the same again fails again */
-	ERR_NOT_FOUND = -2,   /* what was named does not exist */
-	ERR_EXISTS = -3,      /* what was to be made is there already */
-	ERR_LIMIT = -4,       /* a configured limit or quota is reached */
-	ERR_BUSY = -5,        /* not now; try again later */
-	ERR_TIMEOUT = -6,     /* the deadline passed */
-	ERR_CANCELLED = -7,   /* the caller went away */
-	ERR_DENIED = -8,      /* not allowed for this caller */
+	ERR_INVALID = -1,	  /* the input is wrong; the same again fails again */
+	ERR_NOT_FOUND = -2,	  /* what was named does not exist */
+	ERR_EXISTS = -3,	  /* what was to be made is there already */
+	ERR_LIMIT = -4,		  /* a configured limit or quota is reached */
+	ERR_BUSY = -5,		  /* not now; try again later */
+	ERR_TIMEOUT = -6,	  /* the deadline passed */
+	ERR_CANCELLED = -7,	  /* the caller went away */
+	ERR_DENIED = -8,	  /* not allowed for this caller */
 	ERR_UNAUTHENTICATED = -9, /* we do not know who is asking */
-	ERR_UNSUPPORTED = -10, /* not built, or not possible on this host */
-	ERR_CORRUPT = -11,    /* stored bytes are not what was written */
-	ERR_IO = -12,         /* the system refused: disk, network, kernel */
-	ERR_NOMEM = -13,      /* no memory within the limit */
-	ERR_INTERNAL = -14,   /* our own mistake */
+	ERR_UNSUPPORTED = -10,	  /* not built, or not possible on this host */
+	ERR_CORRUPT = -11,	  /* stored bytes are not what was written */
+	ERR_IO = -12,		  /* the system refused: disk, network, kernel */
+	ERR_NOMEM = -13,	  /* no memory within the limit */
+	ERR_INTERNAL = -14,	  /* our own mistake */
 };
 
 enum { ERR_TEXT_MAX = 1024 };

@@ -25,6 +25,6 @@ void log_line(enum log_level level, const char *room, const char *msg, const cha
 #define LOG_Q "\"%s\""
 
 #define log_debug(room, msg, ...) log_line(LOG_DEBUG, room, msg, __VA_ARGS__)
-#define log_info(room, msg, ...) log_line(LOG_INFO, room, msg, __VA_ARGS__)
-#define log_warn(room, msg, ...) log_line(LOG_WARN, room, msg, __VA_ARGS__)
+#define log_info(room, msg, ...)  log_line(LOG_INFO, room, msg, __VA_ARGS__)
+#define log_warn(room, msg, ...)  log_line(LOG_WARN, room, msg, __VA_ARGS__)
 #define log_error(room, msg, ...) log_line(LOG_ERROR, room, msg, __VA_ARGS__)

@@ -68,7 +68,9 @@ uint64_t *map_get(const struct map *map, uint64_t key)
 /* Twice the slots, or as many again when tombstones are what fills them. */
 static bool rehash(struct map *map)
 {
-	size_t cap = map->cap == 0 ? FIRST_CAP : map->count >= map->cap / 2 ? map->cap * 2 : map->cap;
+	size_t cap = map->cap == 0		  ? FIRST_CAP
+		     : map->count >= map->cap / 2 ? map->cap * 2
+						  : map->cap;
 	struct map_slot *slots = mem_zalloc(cap, sizeof(*slots));
 
 	if (!slots)

@@ -27,8 +27,7 @@ void metric_register(struct metric *metric)
 	pthread_mutex_lock(&registry_lock);
 	if (!metric->registered) {
 		struct metric **at = &metrics;
-		while (*at &&
-		       compare((*at)->name, (*at)->labels, metric->name, metric->labels) < 0)
+		while (*at && compare((*at)->name, (*at)->labels, metric->name, metric->labels) < 0)
 			at = &(*at)->next;
 		metric->next = *at;
 		*at = metric;
@@ -61,8 +60,8 @@ static void histogram_register(struct histogram *histogram)
 	pthread_mutex_lock(&registry_lock);
 	if (!histogram->registered) {
 		struct histogram **at = &histograms;
-		while (*at && compare((*at)->name, (*at)->labels, histogram->name,
-				      histogram->labels) < 0)
+		while (*at &&
+		       compare((*at)->name, (*at)->labels, histogram->name, histogram->labels) < 0)
 			at = &(*at)->next;
 		histogram->next = *at;
 		*at = histogram;

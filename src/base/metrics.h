@@ -23,10 +23,14 @@ struct metric {
 	_Atomic int registered;
 };
 
-#define METRIC_COUNTER_INIT(name_, labels_, help_) \
-	{ .name = (name_), .labels = (labels_), .help = (help_), .kind = METRIC_COUNTER }
-#define METRIC_GAUGE_INIT(name_, labels_, help_) \
-	{ .name = (name_), .labels = (labels_), .help = (help_), .kind = METRIC_GAUGE }
+#define METRIC_COUNTER_INIT(name_, labels_, help_)                                            \
+	{                                                                                     \
+		.name = (name_), .labels = (labels_), .help = (help_), .kind = METRIC_COUNTER \
+	}
+#define METRIC_GAUGE_INIT(name_, labels_, help_)                                            \
+	{                                                                                   \
+		.name = (name_), .labels = (labels_), .help = (help_), .kind = METRIC_GAUGE \
+	}
 
 /* Registers on first use. The metric (and its strings) must live as long as the process. */
 void metric_add(struct metric *metric, int64_t delta);
@@ -49,8 +53,10 @@ struct histogram {
 	_Atomic int registered;
 };
 
-#define HISTOGRAM_INIT(name_, labels_, help_, unit_ns_) \
-	{ .name = (name_), .labels = (labels_), .help = (help_), .unit_ns = (unit_ns_) }
+#define HISTOGRAM_INIT(name_, labels_, help_, unit_ns_)                                      \
+	{                                                                                    \
+		.name = (name_), .labels = (labels_), .help = (help_), .unit_ns = (unit_ns_) \
+	}
 
 void histogram_observe_ns(struct histogram *histogram, uint64_t value_ns);
 

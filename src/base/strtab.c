@@ -48,8 +48,8 @@ static struct slot *find_slot(const struct strtab *tab, struct str text, uint32_
 	uint32_t mask = tab->slot_count - 1;
 	uint32_t i = hash & mask;
 
-	while (tab->slots[i].id && (tab->slots[i].hash != hash ||
-				    !str_equal(tab->strings[tab->slots[i].id], text)))
+	while (tab->slots[i].id &&
+	       (tab->slots[i].hash != hash || !str_equal(tab->strings[tab->slots[i].id], text)))
 		i = (i + 1) & mask;
 	return &tab->slots[i];
 }
@@ -78,9 +78,8 @@ static bool grow_slots(struct strtab *tab)
 /* Room for one string more in both arrays. */
 static bool reserve_one(struct strtab *tab)
 {
-	struct str *strings =
-		arena_grow(tab->arena, tab->strings, &tab->cap, tab->count + (size_t)1,
-			   sizeof(*strings));
+	struct str *strings = arena_grow(tab->arena, tab->strings, &tab->cap,
+					 tab->count + (size_t)1, sizeof(*strings));
 
 	if (!strings)
 		return false;
@@ -100,7 +99,8 @@ int strtab_intern(struct strtab *tab, struct str text, uint32_t *ret_id, struct 
 	slot = find_slot(tab, text, hash);
 	if (!slot->id) {
 		if (tab->count == tab->max)
-			return err_set(err, ERR_LIMIT, "string table: full at %u strings", tab->max);
+			return err_set(err, ERR_LIMIT, "string table: full at %u strings",
+				       tab->max);
 		struct str copy = arena_str(tab->arena, text);
 		if (!copy.ptr || !reserve_one(tab))
 			return err_set(err, ERR_NOMEM, "string table: no memory for a string");

@@ -58,8 +58,9 @@ static int gunzip_member(struct libdeflate_decompressor *dec, struct str *packed
 		size_t used, made;
 		if (!buf_reserve(out, room))
 			return buf_check(out, "gzip", err);
-		enum libdeflate_result result = libdeflate_gzip_decompress_ex(
-			dec, packed->ptr, packed->len, out->ptr + out->len, room, &used, &made);
+		enum libdeflate_result result =
+			libdeflate_gzip_decompress_ex(dec, packed->ptr, packed->len,
+						      out->ptr + out->len, room, &used, &made);
 		if (result == LIBDEFLATE_SUCCESS) {
 			out->len += made;
 			*packed = str_sub(*packed, used, packed->len);
@@ -87,7 +88,8 @@ int zip_gunzip(struct str packed, size_t limit_bytes, struct buf *out, struct er
 		int code = gunzip_member(dec, &packed, left, out, err);
 		if (code) {
 			out->len = start;
-			return code == ERR_LIMIT && !out->failed ? too_large(limit_bytes, err) : code;
+			return code == ERR_LIMIT && !out->failed ? too_large(limit_bytes, err)
+								 : code;
 		}
 	} while (packed.len > 0);
 	return 0;
@@ -99,7 +101,8 @@ int zip_gzip(struct str plain, int level, struct buf *out, struct err *err)
 	__attribute__((cleanup(free_compressor))) struct libdeflate_compressor *comp =
 		libdeflate_alloc_compressor(level);
 	if (!comp)
-		return err_set(err, ERR_NOMEM, "gzip: no memory to pack with, or no level %d", level);
+		return err_set(err, ERR_NOMEM, "gzip: no memory to pack with, or no level %d",
+			       level);
 	size_t bound = libdeflate_gzip_compress_bound(comp, plain.len);
 	if (!buf_reserve(out, bound))
 		return buf_check(out, "gzip", err);

@@ -194,9 +194,9 @@ struct config_row {
 				 * CONFIG_SECTION is put in front of the flags of its rows */
 	const char *flag_alias; /* another one, "v" */
 	bool required;
-	bool secret;	       /* never printed */
-	bool flag_only;	       /* not a key of the file; key names it in help */
-	bool has_presence;     /* by CONFIG_PRESENCE */
+	bool secret;		/* never printed */
+	bool flag_only;		/* not a key of the file; key names it in help */
+	bool has_presence;	/* by CONFIG_PRESENCE */
 	size_t presence_offset; /* a bool that becomes true when the key is there and not null */
 };
 
@@ -219,9 +219,11 @@ struct config_schema {
 	int (*check)(const void *target, struct err *err);
 };
 
-#define CONFIG_SCHEMA(name_, struct_, rows_, ...) \
-	{ .name = (name_), .size = sizeof(struct struct_), .rows = (rows_), \
-	  .row_count = sizeof(rows_) / sizeof((rows_)[0]), __VA_ARGS__ }
+#define CONFIG_SCHEMA(name_, struct_, rows_, ...)                                 \
+	{                                                                         \
+		.name = (name_), .size = sizeof(struct struct_), .rows = (rows_), \
+		.row_count = sizeof(rows_) / sizeof((rows_)[0]), __VA_ARGS__      \
+	}
 
 /* Fills target with the defaults of every row, sections included. A default that does not parse is
  * our own mistake and asserts. ERR_NOMEM. */

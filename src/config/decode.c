@@ -117,8 +117,8 @@ static int unknown_key(const struct fill *f, const struct place *place, struct s
 	if (meant)
 		buf_printf(&hint, " (did you mean \"%s\"?)", meant);
 	if (f->dec->style == CONFIG_PYROSCOPE)
-		err_set(f->err, ERR_INVALID, "%s:%u: field \"%.*s\" not found in \"%.*s\"%.*s", file,
-			entry->line, STR_ARG(entry->key),
+		err_set(f->err, ERR_INVALID, "%s:%u: field \"%.*s\" not found in \"%.*s\"%.*s",
+			file, entry->line, STR_ARG(entry->key),
 			STR_ARG(where.len ? buf_text(&where) : STR("the configuration")),
 			STR_ARG(buf_text(&hint)));
 	else
@@ -155,8 +155,9 @@ static int decode_text(const struct fill *f, const struct config_row *row,
 	}
 	if (is_number && node->quoted)
 		return refuse(f, place, node,
-			      row->type == CONFIG_BOOL ? "is text in quotes (expected true or false)"
-						       : "is text in quotes (expected a number)");
+			      row->type == CONFIG_BOOL
+				      ? "is text in quotes (expected true or false)"
+				      : "is text in quotes (expected a number)");
 	int code = config_scalar_set(row, f->dec->arena, node->text, source,
 				     f->target + row->offset, f->err);
 	if (code)
@@ -432,7 +433,8 @@ static int default_of(const struct config_row *row, struct arena *arena, char *f
 			*(struct str *)(void *)field = STR("");
 		return 0;
 	}
-	code = config_scalar_set(row, arena, str_of(row->fallback), CONFIG_FROM_DEFAULT, field, err);
+	code = config_scalar_set(row, arena, str_of(row->fallback), CONFIG_FROM_DEFAULT, field,
+				 err);
 	assert(code != ERR_INVALID);
 	return code;
 }
@@ -444,7 +446,7 @@ int config_defaults(const struct config_schema *schema, struct arena *arena, voi
 
 	memset(target, 0, schema->size);
 	for (size_t i = 0; i < schema->row_count && !code; i++)
-		code = default_of(&schema->rows[i], arena,
-				  (char *)target + schema->rows[i].offset, err);
+		code = default_of(&schema->rows[i], arena, (char *)target + schema->rows[i].offset,
+				  err);
 	return code;
 }

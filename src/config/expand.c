@@ -76,7 +76,8 @@ static int resolve_env(struct expand *x, struct str rest, struct found *ret)
 	if (!is_env_name(name))
 		return config_err(x->node, x->err, ERR_INVALID,
 				  "environment variable \"%s\" has invalid name: must match regex "
-				  "^[a-zA-Z_][a-zA-Z0-9_]*$", name.ptr);
+				  "^[a-zA-Z_][a-zA-Z0-9_]*$",
+				  name.ptr);
 	const char *value = get_env(x->env, name.ptr);
 	if (value) {
 		ret->text = arena_str(x->arena, str_of(value));
@@ -167,8 +168,8 @@ static int expand_text(struct expand *x, struct str text, struct str *ret);
 /* The text that the reference with this inside stands for. */
 static int expand_reference(struct expand *x, struct str inside, struct buf *out)
 {
-	struct str uri, value;
-	struct found found;
+	struct str uri = STR(""), value = STR("");
+	struct found found = {.text = STR("")};
 	int code = expand_text(x, inside, &uri);
 
 	if (!code)
@@ -276,8 +277,8 @@ static int replace_whole(struct expand *x, struct config_node *node, const struc
 static int expand_whole(struct expand *x, struct config_node *node)
 {
 	struct str inside = str_sub(node->text, 2, node->text.len - 3);
-	struct str uri;
-	struct found found;
+	struct str uri = STR("");
+	struct found found = {.text = STR("")};
 	int code = expand_text(x, inside, &uri);
 
 	if (!code)
@@ -288,8 +289,8 @@ static int expand_whole(struct expand *x, struct config_node *node)
 static int expand_scalar(struct expand *x, struct config_node *node)
 {
 	struct str text = node->text;
-	bool whole = str_starts_with(text, STR("${")) &&
-		     find_close(text, 0) == (ptrdiff_t)text.len - 1;
+	bool whole =
+		str_starts_with(text, STR("${")) && find_close(text, 0) == (ptrdiff_t)text.len - 1;
 
 	if (str_find_char(text, '$') < 0)
 		return 0;
@@ -340,8 +341,8 @@ int config_expand(struct arena *arena, struct config_node *root, const struct co
 
 /* ---- Pyroscope's whole text ---- */
 
-static int expand_plain_reference(struct str inside, const struct config_env *env,
-				  struct buf *out, struct err *err)
+static int expand_plain_reference(struct str inside, const struct config_env *env, struct buf *out,
+				  struct err *err)
 {
 	ptrdiff_t dash = str_find(inside, STR(":-"));
 	struct str name = dash < 0 ? inside : str_sub(inside, 0, (size_t)dash);
@@ -350,7 +351,8 @@ static int expand_plain_reference(struct str inside, const struct config_env *en
 	if (!is_env_name(name) || name.len >= sizeof(text))
 		return err_set(err, ERR_INVALID,
 			       "environment variable \"%.*s\" has invalid name: must match regex "
-			       "^[a-zA-Z_][a-zA-Z0-9_]*$", STR_ARG(str_sub(name, 0, 100)));
+			       "^[a-zA-Z_][a-zA-Z0-9_]*$",
+			       STR_ARG(str_sub(name, 0, 100)));
 	str_copy(text, sizeof(text), name);
 	const char *value = get_env(env, text);
 	if (value && *value)

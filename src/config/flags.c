@@ -16,8 +16,8 @@ struct flags {
 	char *target;
 	int argc;
 	char *const *argv;
-	int next;			/* index of the next argument */
-	const void **touched;		/* list fields that this command line has set */
+	int next;	      /* index of the next argument */
+	const void **touched; /* list fields that this command line has set */
 	size_t touched_count;
 	size_t touched_cap;
 	struct err *err;
@@ -40,7 +40,8 @@ static bool find_flag(const struct config_schema *schema, char *target, struct s
 		if (row->type == CONFIG_SECTION) {
 			snprintf(longer, sizeof(longer), "%.*s%s", STR_ARG(prefix),
 				 row->flag ? row->flag : "");
-			if (find_flag(row->section, target + row->offset, str_of(longer), name, ret))
+			if (find_flag(row->section, target + row->offset, str_of(longer), name,
+				      ret))
 				return true;
 		} else if (names_flag(row, prefix, name)) {
 			*ret = (struct flag){row, target + row->offset};
@@ -57,8 +58,7 @@ struct names {
 	size_t cap;
 };
 
-static void gather_names(const struct config_schema *schema, struct str prefix,
-			 struct names *names)
+static void gather_names(const struct config_schema *schema, struct str prefix, struct names *names)
 {
 	for (size_t i = 0; i < schema->row_count; i++) {
 		const struct config_row *row = &schema->rows[i];
@@ -69,9 +69,8 @@ static void gather_names(const struct config_schema *schema, struct str prefix,
 		if (row->type == CONFIG_SECTION) {
 			gather_names(row->section, name, names);
 		} else if (row->flag) {
-			const char **items =
-				arena_grow(names->arena, names->items, &names->cap,
-					   names->count + 1, sizeof(char *));
+			const char **items = arena_grow(names->arena, names->items, &names->cap,
+							names->count + 1, sizeof(char *));
 			if (!items)
 				return;
 			names->items = items;
@@ -210,8 +209,12 @@ static int take_rest(struct flags *f, const char *arg, struct config_strings *re
 int config_flags(const struct config_schema *schema, struct arena *arena, void *target, int argc,
 		 char *const *argv, struct config_strings *ret_rest, struct err *err)
 {
-	struct flags f = {.schema = schema, .arena = arena, .target = target,
-			  .argc = argc, .argv = argv, .err = err};
+	struct flags f = {.schema = schema,
+			  .arena = arena,
+			  .target = target,
+			  .argc = argc,
+			  .argv = argv,
+			  .err = err};
 	bool flags_ended = false;
 	int code = 0;
 

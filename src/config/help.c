@@ -62,14 +62,22 @@ const char *config_suggest(struct str text, const char *const *names, size_t cou
 /* ---- text of the rows ---- */
 
 static const char *const type_names[] = {
-	[CONFIG_BOOL] = "bool",		  [CONFIG_INT] = "int",
-	[CONFIG_UINT] = "uint",		  [CONFIG_FLOAT] = "float",
-	[CONFIG_STRING] = "string",	  [CONFIG_DURATION] = "duration",
-	[CONFIG_SIZE] = "size",		  [CONFIG_ENUM] = "choice",
-	[CONFIG_STRINGS] = "list",	  [CONFIG_STRING_MAP] = "map",
-	[CONFIG_SECTION] = "section",	  [CONFIG_SECTIONS] = "list of sections",
-	[CONFIG_NAMED] = "named sections", [CONFIG_TREE] = "any",
-	[CONFIG_CUSTOM] = "value",	  [CONFIG_IGNORED] = "ignored",
+	[CONFIG_BOOL] = "bool",
+	[CONFIG_INT] = "int",
+	[CONFIG_UINT] = "uint",
+	[CONFIG_FLOAT] = "float",
+	[CONFIG_STRING] = "string",
+	[CONFIG_DURATION] = "duration",
+	[CONFIG_SIZE] = "size",
+	[CONFIG_ENUM] = "choice",
+	[CONFIG_STRINGS] = "list",
+	[CONFIG_STRING_MAP] = "map",
+	[CONFIG_SECTION] = "section",
+	[CONFIG_SECTIONS] = "list of sections",
+	[CONFIG_NAMED] = "named sections",
+	[CONFIG_TREE] = "any",
+	[CONFIG_CUSTOM] = "value",
+	[CONFIG_IGNORED] = "ignored",
 };
 
 /* The sentence, the choices or range, the default: the parts that there are. */

@@ -12,7 +12,8 @@ static int map_below(struct arena *arena, struct config_node *map, const struct 
 		     struct str key, struct config_node **ret, struct err *err)
 {
 	struct config_entry *there = config_entry_find(map, key);
-	struct config_entry made = {.key = arena_str(arena, key), .line = at->line,
+	struct config_entry made = {.key = arena_str(arena, key),
+				    .line = at->line,
 				    .column = at->column};
 	size_t cap = map->count;
 
@@ -133,7 +134,8 @@ static int wrap_in_path(struct arena *arena, struct str path, struct config_node
 	while (path.ptr) {
 		ptrdiff_t dot = str_rfind_char(path, '.');
 		struct str key = dot < 0 ? path : str_sub(path, (size_t)dot + 1, path.len);
-		struct config_entry entry = {arena_str(arena, key), value->line, value->column, value};
+		struct config_entry entry = {arena_str(arena, key), value->line, value->column,
+					     value};
 		struct config_node *map = config_node_make(arena, CONFIG_MAP, value);
 		size_t cap = 0;
 
@@ -157,7 +159,8 @@ int config_set(struct arena *arena, struct config_node **base, const char *assig
 
 	if (eq < 0)
 		return err_set(err, ERR_INVALID, "--set=%s: missing equal sign", assignment);
-	int code = config_parse(arena, "--set", str_sub(text, (size_t)eq + 1, text.len), &value, err);
+	int code =
+		config_parse(arena, "--set", str_sub(text, (size_t)eq + 1, text.len), &value, err);
 	if (!code)
 		code = wrap_in_path(arena, str_sub(text, 0, (size_t)eq), value, &tree, err);
 	if (!code)

@@ -254,10 +254,9 @@ static int merge_from(struct parse *p, struct config_node *map, const struct con
 	if (from->kind == CONFIG_LIST) {
 		for (size_t i = 0; i < from->count; i++) {
 			const struct config_node *one = from->entries[i].value;
-			int code = one->kind == CONFIG_MAP
-					   ? merge_from(p, map, one)
-					   : config_err(one, p->err, ERR_INVALID,
-							"\"<<\" needs maps");
+			int code = one->kind == CONFIG_MAP ? merge_from(p, map, one)
+							   : config_err(one, p->err, ERR_INVALID,
+									"\"<<\" needs maps");
 			if (code)
 				return code;
 		}
@@ -324,16 +323,18 @@ static int parse_map(struct parse *p, unsigned depth, struct config_node *map)
 static int parse_collection(struct parse *p, unsigned depth, struct config_node **ret)
 {
 	bool is_map = p->event.type == YAML_MAPPING_START_EVENT;
-	const yaml_char_t *name = is_map ? p->event.data.mapping_start.anchor
-					 : p->event.data.sequence_start.anchor;
+	const yaml_char_t *name =
+		is_map ? p->event.data.mapping_start.anchor : p->event.data.sequence_start.anchor;
 	struct config_node *node = make_node(p, is_map ? CONFIG_MAP : CONFIG_LIST);
 	struct anchor *anchor;
 	bool is_text;
 
 	if (!node)
 		return no_memory(p);
-	int code = check_tag(p, is_map ? p->event.data.mapping_start.tag
-				       : p->event.data.sequence_start.tag, &is_text);
+	int code = check_tag(p,
+			     is_map ? p->event.data.mapping_start.tag
+				    : p->event.data.sequence_start.tag,
+			     &is_text);
 	if (!code)
 		code = open_anchor(p, name, &anchor);
 	if (!code)
@@ -398,8 +399,8 @@ static int parse_document(struct parse *p, struct config_node **ret)
 	return code;
 }
 
-int config_parse(struct arena *arena, const char *file, struct str text,
-		 struct config_node **ret, struct err *err)
+int config_parse(struct arena *arena, const char *file, struct str text, struct config_node **ret,
+		 struct err *err)
 {
 	struct parse p = {.arena = arena, .text = text, .err = err};
 	struct config_node *root = NULL;

@@ -1,9 +1,9 @@
 #include "config/tree.h"
 
 /* Parts of key names below which no value is shown. */
-static const char *const secret_words[] = {"password", "passwd",	 "secret",  "token",
-					   "key_pem",  "authorization", "headers", "credential",
-					   "api_key",  "apikey",	 "access_key"};
+static const char *const secret_words[] = {"password", "passwd",	"secret",    "token",
+					   "key_pem",  "authorization", "headers",   "credential",
+					   "api_key",  "apikey",	"access_key"};
 
 static bool names_secret(struct str key)
 {

@@ -66,7 +66,8 @@ static void put_choices(const struct config_row *row, struct buf *out)
 {
 	buf_cstr(out, "one of ");
 	for (size_t i = 0; row->choices[i]; i++)
-		buf_printf(out, "%s%s", i ? ", " : "", row->choices[i][0] ? row->choices[i] : "\"\"");
+		buf_printf(out, "%s%s", i ? ", " : "",
+			   row->choices[i][0] ? row->choices[i] : "\"\"");
 }
 
 void config_put_limits(const struct config_row *row, struct buf *out)
@@ -113,9 +114,9 @@ static int refuse(const struct set *s, const char *why)
 	const char *quote = s->row->secret ? "" : "\"";
 
 	config_put_expected(s->row, &expected);
-	int code = err_set(s->err, ERR_INVALID, "%s%.*s%s %s (expected %.*s)", quote,
-			   STR_ARG(str_sub(shown, 0, 200)), quote, why,
-			   STR_ARG(buf_text(&expected)));
+	int code =
+		err_set(s->err, ERR_INVALID, "%s%.*s%s %s (expected %.*s)", quote,
+			STR_ARG(str_sub(shown, 0, 200)), quote, why, STR_ARG(buf_text(&expected)));
 	buf_deinit(&expected);
 	return code;
 }

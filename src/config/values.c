@@ -141,10 +141,12 @@ static bool take_unit(struct str *text, const struct unit *units, size_t count, 
 
 /* Go, time.ParseDuration; d w y as in Prometheus' model.ParseDuration (1y = 365d). */
 static const struct unit duration_units[] = {
-	{STR("ns"), 1},		       {STR("us"), 1e3},       {STR("µs"), 1e3}, /* U+00B5 */
-	{STR("μs"), 1e3}, /* U+03BC */ {STR("ms"), 1e6},       {STR("s"), 1e9},
-	{STR("m"), 60e9},	       {STR("h"), 3600e9},     {STR("d"), 86400e9},
-	{STR("w"), 7 * 86400e9},       {STR("y"), 365 * 86400e9},
+	{STR("ns"), 1},		 {STR("us"), 1e3},
+	{STR("µs"), 1e3}, /* U+00B5 */
+	{STR("μs"), 1e3},	 /* U+03BC */ {STR("ms"), 1e6},
+	{STR("s"), 1e9},	 {STR("m"), 60e9},
+	{STR("h"), 3600e9},	 {STR("d"), 86400e9},
+	{STR("w"), 7 * 86400e9}, {STR("y"), 365 * 86400e9},
 };
 
 /* Whole parts are added as integers, so that 9007199254740993ns stays exact. */

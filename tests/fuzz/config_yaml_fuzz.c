@@ -44,7 +44,10 @@ static const struct config_row rows[] = {
 	{.key = "timeout", .type = CONFIG_DURATION, CONFIG_FIELD(all, timeout_ns), .max = 3600},
 	{.key = "limit", .type = CONFIG_SIZE, CONFIG_FIELD(all, limit_bytes)},
 	{.key = "headers", .type = CONFIG_STRING_MAP, CONFIG_FIELD(all, headers)},
-	{.key = "rules", .type = CONFIG_SECTIONS, CONFIG_FIELD(all, rules), .section = &rule_schema},
+	{.key = "rules",
+	 .type = CONFIG_SECTIONS,
+	 CONFIG_FIELD(all, rules),
+	 .section = &rule_schema},
 	{.key = "named", .type = CONFIG_NAMED, CONFIG_FIELD(all, named), .section = &rule_schema},
 	{.key = "memberlist", .type = CONFIG_IGNORED},
 };

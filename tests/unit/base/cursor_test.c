@@ -49,8 +49,9 @@ static void signed_leb_as_dwarf_shows_it(void **state)
 		size_t len;
 		int64_t value;
 	} cases[] = {
-		{{2}, 1, 2},	     {{0x7e}, 1, -2},	     {{0xff, 0}, 2, 127},
-		{{0x81, 0x7f}, 2, -127}, {{0x80, 1}, 2, 128}, {{0x80, 0x7f}, 2, -128},
+		{{2}, 1, 2},	     {{0x7e}, 1, -2},
+		{{0xff, 0}, 2, 127}, {{0x81, 0x7f}, 2, -127},
+		{{0x80, 1}, 2, 128}, {{0x80, 0x7f}, 2, -128},
 		{{0x3f}, 1, 63},     {{0x40}, 1, -64},
 	};
 	struct cur c;
@@ -94,10 +95,10 @@ static void reading_past_the_end_is_bad_and_moves_nothing(void **state)
 	struct cur c;
 
 	(void)state;
-#define SHORT(len, read) \
-	c = cur_make(bytes, len); \
-	assert_true((read) == 0); \
-	assert_false(cur_ok(&c)); \
+#define SHORT(len, read)                   \
+	c = cur_make(bytes, len);          \
+	assert_true((read) == 0);          \
+	assert_false(cur_ok(&c));          \
 	assert_int_equal(cur_left(&c), 0); \
 	assert_ptr_equal(c.pos, bytes);
 	SHORT(0, cur_u8(&c));

@@ -57,10 +57,10 @@ static void an_errno_chooses_the_code_and_ends_the_sentence(void **state)
 	static const struct {
 		int errno_value, code;
 	} cases[] = {
-		{ENOENT, ERR_NOT_FOUND}, {EEXIST, ERR_EXISTS},	 {EACCES, ERR_DENIED},
-		{EPERM, ERR_DENIED},	 {ENOMEM, ERR_NOMEM},	 {ENOSPC, ERR_LIMIT},
-		{EDQUOT, ERR_LIMIT},	 {EAGAIN, ERR_BUSY},	 {EBUSY, ERR_BUSY},
-		{ETIMEDOUT, ERR_TIMEOUT}, {EIO, ERR_IO},	 {ECONNREFUSED, ERR_IO},
+		{ENOENT, ERR_NOT_FOUND},  {EEXIST, ERR_EXISTS}, {EACCES, ERR_DENIED},
+		{EPERM, ERR_DENIED},	  {ENOMEM, ERR_NOMEM},	{ENOSPC, ERR_LIMIT},
+		{EDQUOT, ERR_LIMIT},	  {EAGAIN, ERR_BUSY},	{EBUSY, ERR_BUSY},
+		{ETIMEDOUT, ERR_TIMEOUT}, {EIO, ERR_IO},	{ECONNREFUSED, ERR_IO},
 	};
 
 	(void)state;

@@ -54,7 +54,8 @@ static void a_line_has_time_level_room_message_and_fields(void **state)
 	assert_int_equal(sscanf(got, "ts=%4d-%*2d-%*2dT%*2d:%*2d:%*2d.%*3dZ %n", &year, &tail), 1);
 	assert_true(year >= 2024);
 	assert_true(strncmp(got + tail,
-			    "level=warn room=agent msg=\"ring buffer full\" lost=12\nts=", 55) == 0);
+			    "level=warn room=agent msg=\"ring buffer full\" lost=12\nts=", 55) ==
+		    0);
 	assert_true(str_ends_with(str_of(got), STR(" level=info room=server msg=\"ready\"\n")));
 }
 
@@ -102,8 +103,9 @@ static void json_has_one_object_a_line(void **state)
 	log_info("net", "listening", "addr=127.0.0.1:4040 path=" LOG_Q " n=%d", "/a b\\\"c", 3);
 	const char *got = captured();
 	assert_true(str_starts_with(str_of(got), STR("{\"ts\":\"20")));
-	assert_non_null(strstr(got, "\"level\":\"info\",\"room\":\"net\",\"msg\":\"listening\","
-				    "\"addr\":\"127.0.0.1:4040\",\"path\":\"/a b\\\"c\",\"n\":\"3\"}\n"));
+	assert_non_null(
+		strstr(got, "\"level\":\"info\",\"room\":\"net\",\"msg\":\"listening\","
+			    "\"addr\":\"127.0.0.1:4040\",\"path\":\"/a b\\\"c\",\"n\":\"3\"}\n"));
 }
 
 static void a_line_too_long_is_cut_but_ended(void **state)

@@ -16,8 +16,7 @@ static struct metric lost_old = METRIC_COUNTER_INIT("test_lost_total", "reason=\
 static struct metric depth = METRIC_GAUGE_INIT("test_depth", NULL, "Depth.");
 static struct metric threaded = METRIC_COUNTER_INIT("test_threaded_total", NULL, "Threads.");
 static struct metric never = METRIC_COUNTER_INIT("test_never_total", NULL, "Never touched.");
-static struct histogram waits =
-	HISTOGRAM_INIT("test_middle_seconds", "kind=\"x\"", "Waits.", 1000);
+static struct histogram waits = HISTOGRAM_INIT("test_middle_seconds", "kind=\"x\"", "Waits.", 1000);
 
 static struct str render(struct buf *buf)
 {
@@ -44,7 +43,8 @@ static void counters_and_gauges_are_shown_once_touched(void **state)
 	metric_add(&depth, 2);
 	assert_int_equal(metric_get(&depth), -5);
 	struct str text = render(&buf);
-	assert_true(has(text, "# HELP test_depth Depth.\n# TYPE test_depth gauge\ntest_depth -5\n"));
+	assert_true(
+		has(text, "# HELP test_depth Depth.\n# TYPE test_depth gauge\ntest_depth -5\n"));
 	assert_true(has(text, "# HELP test_lost_total Samples lost.\\nBy reason \\\\ kind.\n"
 			      "# TYPE test_lost_total counter\n"
 			      "test_lost_total{reason=\"full\"} 3\n"
@@ -142,7 +142,8 @@ static void threads_lose_no_count(void **state)
 	ptrdiff_t first = str_find(text, STR("test_threaded_total 80000"));
 	assert_true(first > 0);
 	assert_int_equal(str_find(str_sub(text, (size_t)first + 1, text.len),
-				  STR("test_threaded_total 80000")), -1);
+				  STR("test_threaded_total 80000")),
+			 -1);
 	buf_deinit(&buf);
 }
 

@@ -122,8 +122,17 @@ static void whole_numbers_within_range(void **state)
 
 static void what_is_no_whole_number_is_refused_and_changes_nothing(void **state)
 {
-	static const char *const bad[] = {"", " 1", "1 ", "-", "+", "x", "1.0", "0x1", "--1",
-					  "18446744073709551616", "99999999999999999999999"};
+	static const char *const bad[] = {"",
+					  " 1",
+					  "1 ",
+					  "-",
+					  "+",
+					  "x",
+					  "1.0",
+					  "0x1",
+					  "--1",
+					  "18446744073709551616",
+					  "99999999999999999999999"};
 	uint64_t u = 7;
 	int64_t i = 7;
 
@@ -141,8 +150,8 @@ static void what_is_no_whole_number_is_refused_and_changes_nothing(void **state)
 
 static void decimal_fractions(void **state)
 {
-	static const char *const bad[] = {"", "inf", "nan", "0x10", " 1", "1 ", "1e", ".", "1e999",
-					  "1.2.3", "-"};
+	static const char *const bad[] = {"",	"inf", "nan",	"0x10",	 " 1", "1 ",
+					  "1e", ".",   "1e999", "1.2.3", "-"};
 	double d = 7;
 
 	(void)state;
@@ -171,13 +180,21 @@ static void a_copy_fits_and_is_terminated(void **state)
 
 static void utf8_is_what_rfc_3629_says(void **state)
 {
-	static const char *const good[] = {"", "abc", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80",
-					   "\xed\x9f\xbf", "\xee\x80\x80", "\xf0\x90\x80\x80",
-					   "\xf4\x8f\xbf\xbf", "z\xe2\x82\xacz"};
-	static const char *const bad[] = {"\x80", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2z",
-					  "\xe0\x9f\xbf", "\xed\xa0\x80", "\xe2\x82", "\xe2\x82z",
-					  "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
-					  "\xff", "ok\xf0\x9f\x98"};
+	static const char *const good[] = {"",
+					   "abc",
+					   "\xc2\x80",
+					   "\xdf\xbf",
+					   "\xe0\xa0\x80",
+					   "\xed\x9f\xbf",
+					   "\xee\x80\x80",
+					   "\xf0\x90\x80\x80",
+					   "\xf4\x8f\xbf\xbf",
+					   "z\xe2\x82\xacz"};
+	static const char *const bad[] =
+		{"\x80",      "\xc0\x80",	  "\xc1\xbf",	      "\xc2",
+		 "\xc2z",     "\xe0\x9f\xbf",	  "\xed\xa0\x80",     "\xe2\x82",
+		 "\xe2\x82z", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
+		 "\xff",      "ok\xf0\x9f\x98"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)

@@ -86,7 +86,8 @@ static void a_bomb_stops_at_the_limit(void **state)
 	memset(packed.ptr + packed.len - 4, 0, 4);
 	assert_int_equal(zip_gunzip(buf_text(&packed), LIMIT_BYTES, &back, &err), ERR_LIMIT);
 	memset(packed.ptr + packed.len - 4, 0xff, 4);
-	assert_int_equal(zip_gunzip(buf_text(&packed), 100 * LIMIT_BYTES, &back, &err), ERR_INVALID);
+	assert_int_equal(zip_gunzip(buf_text(&packed), 100 * LIMIT_BYTES, &back, &err),
+			 ERR_INVALID);
 	buf_deinit(&plain);
 	buf_deinit(&packed);
 	buf_deinit(&back);
@@ -99,10 +100,12 @@ static void broken_bytes_are_invalid(void **state)
 
 	(void)state;
 	assert_int_equal(zip_gunzip(STR(""), 100, &back, &err), ERR_INVALID);
-	assert_int_equal(zip_gunzip(STR("no gzip at all, but text"), 100, &back, &err), ERR_INVALID);
+	assert_int_equal(zip_gunzip(STR("no gzip at all, but text"), 100, &back, &err),
+			 ERR_INVALID);
 	assert_int_equal(zip_gzip(STR("hello hello hello"), 6, &packed, NULL), 0);
 	for (size_t len = 0; len < packed.len; len++)
-		assert_int_equal(zip_gunzip(str_make(packed.ptr, len), 100, &back, &err), ERR_INVALID);
+		assert_int_equal(zip_gunzip(str_make(packed.ptr, len), 100, &back, &err),
+				 ERR_INVALID);
 	packed.ptr[packed.len - 6] ^= 1; /* of the checksum */
 	assert_int_equal(zip_gunzip(buf_text(&packed), 100, &back, &err), ERR_INVALID);
 	assert_int_equal(back.len, 0);

@@ -125,7 +125,8 @@ static void every_type_reaches_its_field(void **state)
 
 static void other_ways_to_write_lists_and_maps(void **state)
 {
-	struct shape s = decode("names: a, b ,c\nheaders: [{name: X, value: y}, {name: Z, value: }]\n");
+	struct shape s =
+		decode("names: a, b ,c\nheaders: [{name: X, value: y}, {name: Z, value: }]\n");
 
 	(void)state;
 	assert_int_equal(s.names.count, 3);
@@ -135,6 +136,16 @@ static void other_ways_to_write_lists_and_maps(void **state)
 	assert_string_equal(s.headers.items[1].value.ptr, "");
 	s = decode("names: ''\n");
 	assert_int_equal(s.names.count, 0);
+}
+
+static void both_ends_of_a_range_are_in_it(void **state)
+{
+	(void)state;
+	assert_true(decode("ratio: 1\n").ratio == 1);
+	assert_true(decode("ratio: 0\n").ratio == 0);
+	assert_int_equal(decode("timeout: 1m\n").timeout_ns, 60 * (int64_t)NS_PER_S);
+	assert_int_equal(decode("timeout: 1ms\n").timeout_ns, NS_PER_MS);
+	assert_int_equal(decode("limit: 1GiB\n").limit_bytes, 1 << 30);
 }
 
 static void null_leaves_the_default_and_is_not_given(void **state)
@@ -182,8 +193,8 @@ static void wrong_values_say_file_line_key_and_what_is_expected(void **state)
 {
 	static const struct bad cases[] = {
 		{"a: 1\n", "f.yaml:1: key \"a\": unknown"},
-		{"endpoint: x\nendpont: y\n",
-		 "f.yaml:2: key \"endpont\": unknown (did you mean \"endpoint\"?)"},
+		{"endpoint: x\nendpoitn: y\n",
+		 "f.yaml:2: key \"endpoitn\": unknown (did you mean \"endpoint\"?)"},
 		{"tls:\n  insecur: true\n",
 		 "f.yaml:2: key \"tls::insecur\": unknown (did you mean \"insecure\"?)"},
 		{"server: {http_listen_prot: 1}\n",
@@ -194,44 +205,52 @@ static void wrong_values_say_file_line_key_and_what_is_expected(void **state)
 		 "f.yaml:1: key \"verbose\": \"yes\" is not a bool (expected true or false)"},
 		{"verbose: 'true'\n",
 		 "f.yaml:1: key \"verbose\": is text in quotes (expected true or false)"},
-		{"offset: 1.5\n",
-		 "f.yaml:1: key \"offset\": \"1.5\" is not a whole number (expected a whole number)"},
+		{"offset: 1.5\n", "f.yaml:1: key \"offset\": \"1.5\" is not a whole number "
+				  "(expected a whole number)"},
 		{"offset: 2147483648\n", "f.yaml:1: key \"offset\": \"2147483648\" is out of range "
 					 "(expected a whole number)"},
 		{"server: {http_listen_port: 65536}\n",
-		 "f.yaml:1: key \"server::http_listen_port\": \"65536\" is out of range (expected a "
+		 "f.yaml:1: key \"server::http_listen_port\": \"65536\" is out of range (expected "
+		 "a "
 		 "whole number)"},
 		{"server: {http_listen_port: -1}\n",
 		 "f.yaml:1: key \"server::http_listen_port\": \"-1\" is negative (expected a whole "
 		 "number)"},
 		{"ratio: 1.01\n", "f.yaml:1: key \"ratio\": \"1.01\" is out of range (expected a "
 				  "number from 0 to 1)"},
-		{"timeout: soon\n", "f.yaml:1: key \"timeout\": \"soon\" is not a duration (expected a "
-				    "duration such as 250ms or 1h30m from 1ms to 1m0s)"},
+		{"timeout: soon\n",
+		 "f.yaml:1: key \"timeout\": \"soon\" is not a duration (expected a "
+		 "duration such as 250ms or 1h30m from 1ms to 1m0s)"},
 		{"timeout: 2m\n", "f.yaml:1: key \"timeout\": \"2m\" is out of range (expected a "
 				  "duration such as 250ms or 1h30m from 1ms to 1m0s)"},
-		{"limit: 2GiB\n", "f.yaml:1: key \"limit\": \"2GiB\" is out of range (expected a size "
-				  "such as 64MiB from 0B to 1GiB)"},
-		{"level: loud\n",
-		 "f.yaml:1: key \"level\": \"loud\" is not known (expected one of debug, info, warn)"},
+		{"limit: 2GiB\n",
+		 "f.yaml:1: key \"limit\": \"2GiB\" is out of range (expected a size "
+		 "such as 64MiB from 0B to 1GiB)"},
+		{"level: loud\n", "f.yaml:1: key \"level\": \"loud\" is not known (expected one of "
+				  "debug, info, warn)"},
 		{"endpoint: [x]\n", "f.yaml:1: key \"endpoint\": is a list (expected text)"},
-		{"names: {a: b}\n", "f.yaml:1: key \"names\": is a map (expected a list of texts of 0 to "
-				  "20 entries)"},
+		{"names: {a: b}\n",
+		 "f.yaml:1: key \"names\": is a map (expected a list of texts of 0 to "
+		 "20 entries)"},
 		{"names: [[x]]\n", "f.yaml:1: key \"names\": has an item that is no text"},
 		{"headers: x\n", "f.yaml:1: key \"headers\": is text (expected a map of texts)"},
-		{"headers:\n  a: b\n  c: [d]\n", "f.yaml:3: key \"headers\": has an entry that is no "
-						 "text (expected a map of texts)"},
+		{"headers:\n  a: b\n  c: [d]\n",
+		 "f.yaml:3: key \"headers\": has an entry that is no "
+		 "text (expected a map of texts)"},
 		{"tls: yes\n",
 		 "f.yaml:1: key \"tls\": is not a map (expected keys and values below it)"},
 		{"tls:\n  cert_file: x\n", "f.yaml:2: key \"tls\": cert_file needs key_file"},
-		{"rules: {a: b}\n", "f.yaml:1: key \"rules\": is not a list (expected a list of maps)"},
+		{"rules: {a: b}\n",
+		 "f.yaml:1: key \"rules\": is not a list (expected a list of maps)"},
 		{"rules:\n  - action: drop\n  - regex: x\n",
 		 "f.yaml:3: key \"rules[1]::action\": is required and was not given"},
-		{"rules:\n  - action: droop\n", "f.yaml:2: key \"rules[0]::action\": \"droop\" is not "
-						"known (expected one of replace, labelmap, drop)"},
+		{"rules:\n  - action: droop\n",
+		 "f.yaml:2: key \"rules[0]::action\": \"droop\" is not "
+		 "known (expected one of replace, labelmap, drop)"},
 		{"rules:\n  - {action: drop, source_labels: [a, b, c, d]}\n",
 		 "f.yaml:2: key \"rules[0]::source_labels\": has 4 entries (expected 0 to 3)"},
-		{"tenants: [a]\n", "f.yaml:1: key \"tenants\": is not a map (expected a map of maps)"},
+		{"tenants: [a]\n",
+		 "f.yaml:1: key \"tenants\": is not a map (expected a map of maps)"},
 		{"tenants: {a: {sze: 1}}\n",
 		 "f.yaml:1: key \"tenants::a::sze\": unknown (did you mean \"size\"?)"},
 		{"custom: 42\n", "f.yaml:1: key \"custom\": is not forty-two"},
@@ -257,8 +276,9 @@ static void the_root_stands_in_front_of_every_path(void **state)
 static void pyroscope_speaks_of_fields(void **state)
 {
 	static const struct bad cases[] = {
-		{"endpont: x\n", "f.yaml:1: field \"endpont\" not found in \"the configuration\" (did "
-				 "you mean \"endpoint\"?)"},
+		{"endpoitn: x\n",
+		 "f.yaml:1: field \"endpoitn\" not found in \"the configuration\" (did "
+		 "you mean \"endpoint\"?)"},
 		{"server:\n  x: 1\n", "f.yaml:2: field \"x\" not found in \"server\""},
 		{"rules:\n- action: drop\n  rexeg: a\n",
 		 "f.yaml:3: field \"rexeg\" not found in \"rules[0]\" (did you mean \"regex\"?)"},
@@ -286,8 +306,9 @@ static void a_secret_is_not_repeated_in_an_error(void **state)
 	(void)state;
 	assert_int_equal(config_parse(&arena, "f", STR("pin: hunter2"), &node, &err), 0);
 	assert_int_equal(config_decode(&dec, &schema, node, &queue, &err), ERR_INVALID);
-	assert_string_equal(err.text, "f:1: key \"pin\": the value is not a whole number (expected a "
-				      "whole number)");
+	assert_string_equal(err.text,
+			    "f:1: key \"pin\": the value is not a whole number (expected a "
+			    "whole number)");
 }
 
 static void each_shortage_of_memory_is_an_error(void **state)
@@ -315,8 +336,10 @@ int main(void)
 		cmocka_unit_test_teardown(nothing_given_leaves_the_defaults, drop_arena),
 		cmocka_unit_test_teardown(every_type_reaches_its_field, drop_arena),
 		cmocka_unit_test_teardown(other_ways_to_write_lists_and_maps, drop_arena),
+		cmocka_unit_test_teardown(both_ends_of_a_range_are_in_it, drop_arena),
 		cmocka_unit_test_teardown(null_leaves_the_default_and_is_not_given, drop_arena),
-		cmocka_unit_test_teardown(what_works_but_deserves_a_word_is_warned_about, drop_arena),
+		cmocka_unit_test_teardown(what_works_but_deserves_a_word_is_warned_about,
+					  drop_arena),
 		cmocka_unit_test_teardown(wrong_values_say_file_line_key_and_what_is_expected,
 					  drop_arena),
 		cmocka_unit_test_teardown(the_root_stands_in_front_of_every_path, drop_arena),

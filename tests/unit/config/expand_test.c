@@ -25,9 +25,16 @@ static int drop_arena(void **state)
 static const char *fake_get(void *data, const char *name)
 {
 	static const char *const vars[][2] = {
-		{"HOST", "pyroscope"}, {"PORT", "4040"}, {"ZERO", "0123"}, {"EMPTY", ""},
-		{"LIST", "[a, b]"},    {"NAME", "HOST"}, {"LOOP", "${env:LOOP}"},
-		{"TWICE", "${HOST}!"}, {"ODD", "a: b: ["}, {"DOLLAR", "a$$b"},
+		{"HOST", "pyroscope"},
+		{"PORT", "4040"},
+		{"ZERO", "0123"},
+		{"EMPTY", ""},
+		{"LIST", "[a, b]"},
+		{"NAME", "HOST"},
+		{"LOOP", "${env:LOOP}"},
+		{"TWICE", "${HOST}!"},
+		{"ODD", "a: b: ["},
+		{"DOLLAR", "a$$b"},
 		{"BOMB", "${env:BOMB}${env:BOMB}"},
 	};
 
@@ -115,14 +122,43 @@ static void a_whole_value_keeps_its_type_and_a_part_is_text(void **state)
 	assert_string_equal(value("'${yaml:[1, ${PORT}]}'")->entries[1].value->text.ptr, "4040");
 	assert_int_equal(value("${env:EMPTY}")->kind, CONFIG_NULL);
 	assert_int_equal(value("${env:NOPE:-}")->kind, CONFIG_SCALAR);
-	assert_int_equal(value("${env:LIST}")->entries[0].value->line, 1);
+}
+
+static void what_came_from_a_variable_is_placed_at_the_reference(void **state)
+{
+	struct config_node *root;
+
+	(void)state;
+	assert_int_equal(expand("a: 1\n\nv: ${env:LIST}\n", &root), 0);
+	assert_int_equal(config_get(root, "v")->line, 3);
+	assert_int_equal(config_get(root, "v")->entries[0].value->line, 3);
+}
+
+static void one_value_has_a_thousand_rounds_at_most(void **state)
+{
+	struct buf text = {0};
+	struct config_node *root;
+
+	(void)state;
+	buf_cstr(&text, "v: x");
+	for (int i = 0; i < 1000; i++)
+		buf_cstr(&text, "${PORT}");
+	buf_char(&text, '\0');
+	assert_int_equal(expand(text.ptr, &root), 0);
+	text.len--;
+	buf_cstr(&text, "${PORT}");
+	buf_char(&text, '\0');
+	assert_int_equal(expand(text.ptr, &root), ERR_LIMIT);
+	assert_string_equal(err.text, "f.yaml:1: too many recursive expansions");
+	buf_deinit(&text);
 }
 
 static void an_unset_variable_is_null_and_warned_about(void **state)
 {
 	(void)state;
 	assert_int_equal(value("${env:NOPE}")->kind, CONFIG_NULL);
-	assert_string_equal(warned, "f.yaml:1: configuration references unset environment variable NOPE");
+	assert_string_equal(warned,
+			    "f.yaml:1: configuration references unset environment variable NOPE");
 	value("${env:HOST}");
 	assert_string_equal(warned, "");
 }
@@ -161,8 +197,10 @@ static void bad_references_are_refused_with_their_line(void **state)
 		int code;
 		const char *why;
 	} cases[] = {
-		{"a: 1\nv: ${1}", ERR_INVALID, "f.yaml:2: environment variable \"1\" has invalid name"},
-		{"v: ${a b}", ERR_INVALID, "f.yaml:1: environment variable \"a b\" has invalid name"},
+		{"a: 1\nv: ${1}", ERR_INVALID,
+		 "f.yaml:2: environment variable \"1\" has invalid name"},
+		{"v: ${a b}", ERR_INVALID,
+		 "f.yaml:1: environment variable \"a b\" has invalid name"},
 		{"v: ${}", ERR_INVALID, "f.yaml:1: environment variable \"\" has invalid name"},
 		{"v: ${vault:x}", ERR_INVALID,
 		 "f.yaml:1: scheme \"vault\" is not supported for uri \"vault:x\""},
@@ -195,7 +233,8 @@ static void whole_texts_expand_as_pyroscope_does(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		assert_int_equal(config_expand_text(&arena, str_of(cases[i][0]), &env, &out, &err), 0);
+		assert_int_equal(config_expand_text(&arena, str_of(cases[i][0]), &env, &out, &err),
+				 0);
 		assert_string_equal(out.ptr, cases[i][1]);
 	}
 	assert_int_equal(config_expand_text(&arena, STR("${a-b}"), &env, &out, &err), ERR_INVALID);
@@ -223,7 +262,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(references_become_their_values, drop_arena),
-		cmocka_unit_test_teardown(a_whole_value_keeps_its_type_and_a_part_is_text, drop_arena),
+		cmocka_unit_test_teardown(a_whole_value_keeps_its_type_and_a_part_is_text,
+					  drop_arena),
+		cmocka_unit_test_teardown(what_came_from_a_variable_is_placed_at_the_reference,
+					  drop_arena),
+		cmocka_unit_test_teardown(one_value_has_a_thousand_rounds_at_most, drop_arena),
 		cmocka_unit_test_teardown(an_unset_variable_is_null_and_warned_about, drop_arena),
 		cmocka_unit_test_teardown(a_file_stands_in_for_a_value, drop_arena),
 		cmocka_unit_test_teardown(keys_are_left_alone, drop_arena),

@@ -106,10 +106,14 @@ static void flags_win_over_what_the_file_said(void **state)
 	struct shape s = parse(ARGS("-timeout=1s"));
 
 	(void)state;
-	assert_int_equal(config_parse(&arena, "f", STR("timeout: 2s\nendpoint: file\n"), &node, &err), 0);
+	assert_int_equal(config_parse(&arena, "f", STR("timeout: 2s\nendpoint: file\n"), &node,
+				      &err),
+			 0);
 	assert_int_equal(config_decode(&dec, &shape_schema, node, &s, &err), 0);
 	assert_true(s.timeout_ns == 2 * (int64_t)NS_PER_S);
-	assert_int_equal(config_flags(&shape_schema, &arena, &s, 1, ARGS("-timeout=1s"), NULL, &err), 0);
+	assert_int_equal(config_flags(&shape_schema, &arena, &s, 1, ARGS("-timeout=1s"), NULL,
+				      &err),
+			 0);
 	assert_true(s.timeout_ns == (int64_t)NS_PER_S);
 	assert_string_equal(s.endpoint.ptr, "file");
 }
@@ -127,17 +131,20 @@ static void wrong_flags_are_refused_in_gos_words(void **state)
 		{{"--tls.insecur"},
 		 "flag provided but not defined: --tls.insecur (did you mean --tls.insecure?)"},
 		{{"-timeout"}, "flag needs an argument: -timeout"},
-		{{"-timeout=x"}, "flag -timeout: \"x\" is not a duration (expected a duration such as "
-				 "250ms or 1h30m from 1ms to 1m0s)"},
+		{{"-timeout=x"},
+		 "flag -timeout: \"x\" is not a duration (expected a duration such as "
+		 "250ms or 1h30m from 1ms to 1m0s)"},
 		{{"-server.http-listen-port", "99999"},
-		 "flag -server.http-listen-port: \"99999\" is out of range (expected a whole number)"},
+		 "flag -server.http-listen-port: \"99999\" is out of range (expected a whole "
+		 "number)"},
 		{{"-verbose=maybe"},
 		 "flag -verbose: \"maybe\" is not a bool (expected true or false)"},
 		{{"--=x"}, "bad flag syntax: --=x"},
 		{{"-header=x"}, "flag -header: \"x\" is not key=value (expected a map of texts)"},
 		{{"-rules=x"}, "flag -rules: can only be set in the configuration file"},
-		{{"-insecure"}, "flag provided but not defined: -insecure (did you mean "
-				"-tls.insecure?)"},
+		{{"-insecure"},
+		 "flag provided but not defined: -insecure (did you mean "
+		 "-tls.insecure?)"},
 	};
 
 	(void)state;
@@ -168,12 +175,15 @@ static void help_tells_every_flag(void **state)
 	(void)state;
 	config_help_flags(&shape_schema, "-", &out);
 	buf_char(&out, '\0');
-	assert_non_null(strstr(out.ptr, "  -config.file=string\n        where the configuration is\n"));
+	assert_non_null(
+		strstr(out.ptr, "  -config.file=string\n        where the configuration is\n"));
 	assert_non_null(strstr(out.ptr, "  -v, -verbose\n"));
-	assert_non_null(strstr(out.ptr, "  -log.level=CHOICE\n        what to log; one of debug, info, "
-					"warn (default info)\n"));
-	assert_non_null(strstr(out.ptr, "  -timeout=duration\n        per attempt; from 1ms to 1m0s "
-					"(default 5s)\n"));
+	assert_non_null(strstr(out.ptr,
+			       "  -log.level=CHOICE\n        what to log; one of debug, info, "
+			       "warn (default info)\n"));
+	assert_non_null(strstr(out.ptr,
+			       "  -timeout=duration\n        per attempt; from 1ms to 1m0s "
+			       "(default 5s)\n"));
 	assert_non_null(strstr(out.ptr, "  -tls.insecure\n        no TLS\n"));
 	assert_null(strstr(out.ptr, "hidden-default"));
 	buf_deinit(&out);
@@ -186,10 +196,12 @@ static void the_reference_tells_every_key(void **state)
 	(void)state;
 	config_help_keys(&shape_schema, &out);
 	buf_char(&out, '\0');
-	assert_non_null(strstr(out.ptr, "| `server.http_listen_port` | uint | `4040` | HTTP port; flag "
-					"`-server.http-listen-port` |\n"));
-	assert_non_null(strstr(out.ptr, "| `rules[].action` | choice |  | one of replace, labelmap, "
-					"drop; required |\n"));
+	assert_non_null(strstr(out.ptr,
+			       "| `server.http_listen_port` | uint | `4040` | HTTP port; flag "
+			       "`-server.http-listen-port` |\n"));
+	assert_non_null(strstr(out.ptr,
+			       "| `rules[].action` | choice |  | one of replace, labelmap, "
+			       "drop; required |\n"));
 	assert_non_null(strstr(out.ptr, "| `tenants.NAME.size` | uint | `1000` | from 1 to 1000000 "
 					"requests |\n"));
 	assert_null(strstr(out.ptr, "config.file"));
@@ -206,7 +218,8 @@ static void each_shortage_of_memory_is_an_error(void **state)
 	(void)state;
 	for (size_t limit = 64; limit < 16 * 1024; limit += 32) {
 		arena_init(&arena, limit);
-		int code = run(ARGS("-name=a", "-name=b", "-header=a=b", "-endpoint=x", "rest"), &shape);
+		int code = run(ARGS("-name=a", "-name=b", "-header=a=b", "-endpoint=x", "rest"),
+			       &shape);
 		assert_true(code == ERR_NOMEM || code == 0);
 		worked = worked || code == 0;
 		arena_deinit(&arena);

@@ -50,7 +50,8 @@ static void colliding_keys_are_refused_with_both_lines(void **state)
 	(void)state;
 	assert_int_equal(config_split_keys(&arena, parse("a: 1\na::b: 2\n"), &err), ERR_INVALID);
 	assert_string_equal(err.text, "f.yaml:2: key \"a::b\" collides with \"a\" at line 1");
-	assert_int_equal(config_split_keys(&arena, parse("a: {b: 1}\na::b: 2\n"), &err), ERR_INVALID);
+	assert_int_equal(config_split_keys(&arena, parse("a: {b: 1}\na::b: 2\n"), &err),
+			 ERR_INVALID);
 	assert_string_equal(err.text, "f.yaml:2: key \"a::b\" is given twice (line 1)");
 }
 
@@ -87,7 +88,7 @@ static void set_puts_yaml_at_a_path(void **state)
 
 static void what_is_printed_reads_back_the_same(void **state)
 {
-	struct config_node *root = parse("a: 'null'\nb: \"x: y\\n\\t#\"\nc: []\nd: {}\n"
+	struct config_node *root = parse("a: 'null'\nb: \"x: y\\n\\t#\"\nc: []\nk4: {}\n"
 					 "e: '007'\nf: 007\ng: [[1, {h: 2}], ~]\n'a b': \xc3\xa9\n"
 					 "\"\\x9e\\uFEFF\": \"\\u2028\\ufffe\"\n");
 	struct buf first = {0}, second = {0};

@@ -78,8 +78,11 @@ static void aliases_and_merge_keys_copy(void **state)
 	assert_string_equal(config_get_path(root, "one.y", ".")->text.ptr, "3");
 	assert_string_equal(config_get_path(root, "three.x", ".")->text.ptr, "7");
 	assert_string_equal(config_get_path(root, "three.z", ".")->text.ptr, "9");
-	assert_ptr_not_equal(config_get_path(root, "two.x", "."), config_get_path(root, "base.x", "."));
+	assert_ptr_not_equal(config_get_path(root, "two.x", "."),
+			     config_get_path(root, "base.x", "."));
 	assert_null(config_get_path(root, "one.<<", "."));
+	assert_int_equal(config_get(root, "one")->count, 2);
+	assert_int_equal(config_get(root, "three")->count, 3);
 }
 
 static void what_is_wrong_is_told_with_its_place(void **state)

@@ -32,8 +32,20 @@ static void durations_as_go_writes_them(void **state)
 		{".5s", 500 * (int64_t)NS_PER_MS},
 		{"292y", 292 * 365 * INT64_C(86400) * NS_PER_S},
 	};
-	static const char *const bad[] = {"", "5", "s", "1 s", "1h ", "-", "1x", "1hh", "1.s.",
-					  "300y", "-0.5", "1e3s", "99999999999999999999s", "5S"};
+	static const char *const bad[] = {"",
+					  "5",
+					  "s",
+					  "1 s",
+					  "1h ",
+					  "-",
+					  "1x",
+					  "1hh",
+					  "1.s.",
+					  "300y",
+					  "-0.5",
+					  "1e3s",
+					  "99999999999999999999s",
+					  "5S"};
 	int64_t ns;
 
 	(void)state;
@@ -55,9 +67,14 @@ static void durations_print_as_in_go_and_read_back(void **state)
 		int64_t ns;
 		const char *text;
 	} cases[] = {
-		{0, "0s"}, {1, "1ns"}, {1500, "1.5µs"}, {250 * NS_PER_MS, "250ms"},
-		{NS_PER_S, "1s"}, {90 * (int64_t)NS_PER_S, "1m30s"},
-		{3600 * (int64_t)NS_PER_S, "1h0m0s"}, {-5 * (int64_t)NS_PER_S, "-5s"},
+		{0, "0s"},
+		{1, "1ns"},
+		{1500, "1.5µs"},
+		{250 * NS_PER_MS, "250ms"},
+		{NS_PER_S, "1s"},
+		{90 * (int64_t)NS_PER_S, "1m30s"},
+		{3600 * (int64_t)NS_PER_S, "1h0m0s"},
+		{-5 * (int64_t)NS_PER_S, "-5s"},
 		{NS_PER_S + 1, "1.000000001s"},
 	};
 
@@ -79,12 +96,19 @@ static void sizes_in_both_systems(void **state)
 		const char *text;
 		uint64_t bytes;
 	} cases[] = {
-		{"0", 0}, {"4096", 4096}, {"4KB", 4000}, {"4KiB", 4096}, {"4Ki", 4096},
-		{"1.5GiB", 1610612736}, {"64 MiB", 67108864}, {"2T", 2000000000000},
+		{"0", 0},
+		{"4096", 4096},
+		{"4KB", 4000},
+		{"4KiB", 4096},
+		{"4Ki", 4096},
+		{"1.5GiB", 1610612736},
+		{"64 MiB", 67108864},
+		{"2T", 2000000000000},
 		{"18446744073709551615", UINT64_MAX},
 	};
-	static const char *const bad[] = {"", "B", "-1", "4X", "4KiBs", "4K 5", "1e3",
-					  "18446744073709551616", "99999999TiB"};
+	static const char *const bad[] = {"",		"B",	"-1",  "4X",
+					  "4KiBs",	"4K 5", "1e3", "18446744073709551616",
+					  "99999999TiB"};
 	uint64_t bytes;
 
 	(void)state;
@@ -118,9 +142,11 @@ static void a_likely_name_is_suggested(void **state)
 	static const char *const names[] = {"samples_per_second", "endpoint", "tls", "timeout"};
 
 	(void)state;
-	assert_string_equal(config_suggest(STR("sample_per_second"), names, 4), "samples_per_second");
-	assert_string_equal(config_suggest(STR("samples-per-second"), names, 4), "samples_per_second");
-	assert_string_equal(config_suggest(STR("endpiont"), names, 4), "endpoint");
+	assert_string_equal(config_suggest(STR("sample_per_second"), names, 4),
+			    "samples_per_second");
+	assert_string_equal(config_suggest(STR("samples-per-second"), names, 4),
+			    "samples_per_second");
+	assert_string_equal(config_suggest(STR("endpoitn"), names, 4), "endpoint");
 	assert_string_equal(config_suggest(STR("tsl"), names, 4), "tls");
 	assert_null(config_suggest(STR("zzz"), names, 4));
 	assert_null(config_suggest(STR("x"), names, 4));
