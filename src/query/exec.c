@@ -55,19 +55,16 @@ int query_select(struct arena *arena, const struct query_range *range, struct st
 	return 0;
 }
 
-int query_merge(struct store *store, const struct query_range *range, uint64_t max_nodes,
-		struct arena *arena, struct query_tree *ret, struct err *err)
+int query_merge(struct store *store, const struct query_range *range, struct arena *arena,
+		struct query_tree *ret, struct err *err)
 {
 	struct store_selection selection;
 	struct store_tree stacks = {0};
-	struct query_tree tree;
 
 	int rc = query_select(arena, range, &selection, err);
 	if (rc == 0)
 		rc = store_merge(store, &selection, arena, &stacks, err);
-	if (rc == 0)
-		rc = query_tree_build(arena, &stacks, &tree, err);
-	return rc ? rc : query_tree_fold(arena, &tree, max_nodes, ret, err);
+	return rc ? rc : query_tree_build(arena, &stacks, ret, err);
 }
 
 /* ---- profile types ---- */

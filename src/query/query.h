@@ -113,6 +113,15 @@ MUST_USE int query_top(struct arena *arena, const struct query_tree *tree,
 MUST_USE int query_folded(struct arena *arena, const struct query_tree *tree, struct buf *out,
 			  struct err *err);
 
+/* Pyroscope's tree format: nodes depth first, each as varint length and bytes of the name, varint self,
+ * varint number of children; the root is nameless. */
+MUST_USE int query_tree_bytes(struct arena *arena, const struct query_tree *tree, struct buf *out,
+			      struct err *err);
+/* Only the stacks that begin with these functions, root first (ret may be tree). */
+MUST_USE int query_tree_below(struct arena *arena, const struct query_tree *tree,
+			      const struct str *path, size_t path_len, struct query_tree *ret,
+			      struct err *err);
+
 /* ---- questions to a store ------------------------------------------------ */
 
 struct query_range {
@@ -131,9 +140,9 @@ MUST_USE int query_check_range(int64_t start_ms, int64_t end_ms, int64_t max_ms,
 MUST_USE int query_select(struct arena *arena, const struct query_range *range,
 			  struct store_selection *ret, struct err *err);
 
-/* The function tree, folded to max_nodes (0: no limit). */
-MUST_USE int query_merge(struct store *store, const struct query_range *range, uint64_t max_nodes,
-			 struct arena *arena, struct query_tree *ret, struct err *err);
+/* The whole function tree. */
+MUST_USE int query_merge(struct store *store, const struct query_range *range, struct arena *arena,
+			 struct query_tree *ret, struct err *err);
 
 enum query_aggregation { QUERY_SUM, QUERY_AVERAGE };
 

@@ -1,0 +1,156 @@
+/* Flags of a Pyroscope cluster. There are hundreds, and Helm charts set them in
+ * one process too, so families of them are known by their prefix. */
+#include "server/config_flags.h"
+
+#include <stdio.h>
+
+static const char *const families[] = {
+	"memberlist.",
+	"metastore.",
+	"distributor.replication",
+	"distributor.ring",
+	"distributor.health",
+	"distributor.push",
+	"distributor.ingestion-rate",
+	"distributor.ingestion-burst",
+	"distributor.ingestion-tenant",
+	"distributor.aggregation",
+	"distributor.zone",
+	"distributor.excluded",
+	"query-frontend.",
+	"query-backend",
+	"query-scheduler.",
+	"query-analysis",
+	"query-tree",
+	"querier.client",
+	"querier.dns",
+	"querier.frontend",
+	"querier.health",
+	"querier.id",
+	"querier.max-concurrent",
+	"querier.query-store-after",
+	"querier.scheduler",
+	"querier.split",
+	"querier.query-analysis",
+	"querier.max-query-parallelism",
+	"ingester.",
+	"compactor.ring",
+	"compactor.block",
+	"compactor.compaction",
+	"compactor.cleanup",
+	"compactor.data-dir",
+	"compactor.deletion",
+	"compactor.max",
+	"compactor.meta",
+	"compactor.split",
+	"compactor.partial",
+	"compactor.compactor",
+	"compactor.downsampler",
+	"compactor.enabled",
+	"compactor.disabled",
+	"compactor.first",
+	"store-gateway.",
+	"segment-writer",
+	"compaction-worker",
+	"overrides-exporter.",
+	"adaptive-placement",
+	"symbolizer",
+	"tracing.",
+	"runtime-config.",
+	"tenant-settings.",
+	"admin-server.",
+	"embedded-grafana.",
+	"write-path",
+	"read-path",
+	"enable-query-backend",
+	"async-ingest",
+	"storage.prefix",
+	"storage.s3.",
+	"storage.gcs.",
+	"storage.azure.",
+	"storage.swift.",
+	"storage.cos.",
+	"pyroscopedb.max-block",
+	"pyroscopedb.row-group",
+	"pyroscopedb.symbols",
+	"pyroscopedb.retention",
+	"self-profiling.mutex",
+	"self-profiling.block",
+	"self-profiling.use",
+	"self-profiling.tenant",
+	"usage-stats.url",
+	"api.",
+	"server.grpc-listen",
+	"server.grpc-conn",
+	"server.grpc-max-send",
+	"server.grpc-max-concurrent",
+	"server.grpc.",
+	"server.grpc-tls",
+	"server.http-listen-network",
+	"server.http-write-timeout",
+	"server.path-prefix",
+	"server.register",
+	"server.log-",
+	"server.tls-",
+	"server.proxy",
+	"validation.max-profile-size",
+	"validation.max-profile-stacktrace-sample",
+	"validation.max-sessions",
+	"validation.max-local-series",
+	"validation.max-global-series",
+	"architecture.",
+	"shutdown-delay",
+	"show-banner",
+	"validation.recording-rules",
+	"ingestion-relabeling",
+};
+
+static struct str flag_name(const char *arg)
+{
+	struct str rest = str_of(arg), name;
+	if (arg[0] != '-' || arg[1] == '\0')
+		return (struct str){NULL, 0};
+	rest = str_sub(rest, arg[1] == '-' ? 2 : 1, SIZE_MAX);
+	(void)str_next(&rest, '=', &name);
+	return name;
+}
+
+static bool is_of_a_cluster(struct str name)
+{
+	for (size_t i = 0; name.ptr && i < sizeof(families) / sizeof(families[0]); i++)
+		if (str_starts_with(name, str_of(families[i])))
+			return true;
+	return false;
+}
+
+static void warn(const struct config_decoder *dec, struct str name)
+{
+	char text[256];
+	snprintf(text, sizeof(text), "flag -%.*s has no effect here",
+		 (int)(name.len < 128 ? name.len : 128), name.ptr);
+	if (dec->warn)
+		dec->warn(dec->data, text);
+}
+
+int server_args_split(const struct config_decoder *dec, int argc, char *const *argv,
+		      struct server_args *ret, struct err *err)
+{
+	char **items = arena_zalloc(dec->arena, (size_t)argc + 1, sizeof(*items));
+	int count = 0;
+
+	if (!items)
+		return err_set(err, ERR_NOMEM, "no memory for the flags");
+	for (int i = 0; i < argc; i++) {
+		struct str name = flag_name(argv[i]);
+		if (!is_of_a_cluster(name)) {
+			items[count++] = argv[i];
+			continue;
+		}
+		warn(dec, name);
+		bool has_value = name.ptr[name.len] == '=';
+		if (!has_value && i + 1 < argc && argv[i + 1][0] != '-')
+			i++;
+	}
+	*ret = (struct server_args){items, count};
+	return 0;
+}

@@ -1,0 +1,16 @@
+/* Private to server: what config.c and its neighbours share. */
+#pragma once
+
+#include "server/server.h"
+
+struct server_args {
+	char **items;
+	int count;
+};
+
+/* Takes out the flags that only a cluster needs (with their values), each with one warning. */
+MUST_USE int server_args_split(const struct config_decoder *dec, int argc, char *const *argv,
+			       struct server_args *ret, struct err *err);
+
+/* A row of the file as relabel.h wants it; views into the row. */
+struct relabel_rule_spec server_relabel_spec(const struct server_relabel_row *row);

@@ -1,0 +1,8 @@
+/* Private to server: the small pages for machines. */
+#pragma once
+
+#include "net/net.h"
+
+net_handler pages_ready;
+net_handler pages_metrics;
+net_handler pages_buildinfo;

@@ -1,0 +1,251 @@
+/* Putting the parts together: store, ingest, query API, page, one listener. */
+#include "server/server.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "net/net.h"
+#include "server/api.h"
+#include "server/assets.h"
+#include "server/config_flags.h"
+#include "server/ingest.h"
+#include "server/pages.h"
+#include "store/engine.h"
+
+enum { FIXED_ROUTES = 9 };
+
+struct server {
+	struct store *store;
+	struct ingest *ingest;
+	struct net_server *net;
+	struct api api;
+	struct arena arena; /* routes and texts */
+	struct net_route *routes;
+	size_t route_count;
+};
+
+/* ---- routes ---- */
+
+static void add_route(struct server *server, struct net_route route)
+{
+	server->routes[server->route_count++] = route;
+}
+
+static void add_api_routes(struct server *server, struct api_endpoint *endpoints)
+{
+	for (size_t i = 0; i < api_querier_count; i++) {
+		endpoints[i] = (struct api_endpoint){&server->api, &api_querier[i]};
+		add_route(server, (struct net_route){.method = "*",
+						     .path = api_querier[i].path,
+						     .handler = api_serve,
+						     .user = &endpoints[i],
+						     .body_limit_bytes = API_BODY_MAX_BYTES});
+	}
+}
+
+static void add_fixed_routes(struct server *server)
+{
+	const struct net_route routes[FIXED_ROUTES] = {
+		{.method = "*",
+		 .path = INGEST_GRPC_PATH,
+		 .handler = ingest_grpc,
+		 .user = server->ingest},
+		{.method = "*",
+		 .path = INGEST_HTTP_PATH,
+		 .handler = ingest_http,
+		 .user = server->ingest},
+		{.method = "GET", .path = "/ready", .handler = pages_ready, .on_loop = true},
+		{.method = "GET", .path = "/metrics", .handler = pages_metrics},
+		{.method = "GET",
+		 .path = "/api/v1/status/buildinfo",
+		 .handler = pages_buildinfo,
+		 .on_loop = true},
+		{.method = "GET", .path = "/", .handler = assets_serve, .on_loop = true},
+		{.method = "GET", .path = "/assets/*", .handler = assets_serve, .on_loop = true},
+		{.method = "GET", .path = "/favicon.*", .handler = assets_serve, .on_loop = true},
+		{.method = "*", .path = "/*", .handler = api_not_found, .on_loop = true},
+	};
+	for (size_t i = 0; i < FIXED_ROUTES; i++)
+		add_route(server, routes[i]);
+}
+
+static int make_routes(struct server *server, struct err *err)
+{
+	struct api_endpoint *endpoints =
+		arena_zalloc(&server->arena, api_querier_count, sizeof(*endpoints));
+	server->routes = arena_zalloc(&server->arena, api_querier_count + FIXED_ROUTES,
+				      sizeof(*server->routes));
+	if (!endpoints || !server->routes)
+		return err_set(err, ERR_NOMEM, "no memory for the routes");
+	add_api_routes(server, endpoints);
+	add_fixed_routes(server);
+	return 0;
+}
+
+/* ---- parts ---- */
+
+static struct str data_path(const struct server_config *config)
+{
+	if (config->data_path.len > 0)
+		return config->data_path;
+	return config->storage_dir.len > 0 ? config->storage_dir : STR("./data");
+}
+
+static int open_store(struct server *server, const struct server_config *config, struct err *err)
+{
+	const struct server_limits *limits = &config->limits;
+	struct str path = arena_printf(&server->arena, "%.*s/store", STR_ARG(data_path(config)));
+	if (!path.ptr)
+		return err_set(err, ERR_NOMEM, "no memory for the path of the store");
+	int64_t retention_ns = limits->blocks_retention_ns > 0 ? limits->blocks_retention_ns
+							       : limits->retention_ns;
+	struct store_options options = {
+		.path = path.ptr,
+		.memory_bytes = config->memory_bytes,
+		.retention_ns = retention_ns > 0 ? (uint64_t)retention_ns : 0,
+	};
+	int rc = fd_make_dirs(path.ptr, 0750, err);
+	if (rc)
+		return err_wrap(err, "making the directory of the store (-pyroscopedb.data-path)");
+	return store_open(&options, &server->store, err);
+}
+
+static void set_u32(uint32_t *field, uint32_t value)
+{
+	if (value > 0)
+		*field = value;
+}
+
+/* A body limit of Pyroscope's default size is a wall that we do not have. */
+static size_t message_bytes(const struct server_config *config, size_t fallback)
+{
+	double body = config->limits.ingestion_body_mb * 1024 * 1024;
+	if (config->http.message_bytes > 0)
+		return (size_t)config->http.message_bytes;
+	return body >= 1 && body < 1e12 ? (size_t)body : fallback;
+}
+
+static int open_ingest(struct server *server, const struct server_config *config, struct err *err)
+{
+	const struct server_limits *limits = &config->limits;
+	const struct server_relabel_row *rows = limits->relabel_rules.items;
+	size_t count = limits->relabel_rules.count;
+	struct relabel_rule_spec *rules = arena_zalloc(&server->arena, count + 1, sizeof(*rules));
+	struct ingest_config ingest;
+
+	if (!rules)
+		return err_set(err, ERR_NOMEM, "no memory for the relabelling rules");
+	for (size_t i = 0; i < count; i++)
+		rules[i] = server_relabel_spec(&rows[i]);
+	ingest_config_default(&ingest);
+	ingest.multitenancy = config->multitenancy;
+	ingest.default_service_from_executable = config->service_from_executable;
+	ingest.rules = rules;
+	ingest.rule_count = count;
+	ingest.message_bytes = message_bytes(config, ingest.message_bytes);
+	set_u32(&ingest.label_names, limits->label_names);
+	set_u32(&ingest.label_name_bytes, limits->label_name_bytes);
+	set_u32(&ingest.label_value_bytes, limits->label_value_bytes);
+	set_u32(&ingest.symbol_bytes, limits->symbol_bytes);
+	set_u32(&ingest.stack_depth, limits->stack_depth);
+	if (limits->reject_older_ns > 0)
+		ingest.reject_older_ns = (uint64_t)limits->reject_older_ns;
+	if (limits->reject_newer_ns > 0)
+		ingest.reject_newer_ns = (uint64_t)limits->reject_newer_ns;
+	return ingest_create(&ingest, server->store, &server->ingest, err);
+}
+
+static const char *optional(struct str text)
+{
+	return text.len > 0 ? text.ptr : NULL;
+}
+
+static void set_net_limits(const struct server_config *config, struct net_limits *limits)
+{
+	const struct server_http *http = &config->http;
+	size_t message = message_bytes(config, 0);
+
+	net_limits_default(limits);
+	set_u32(&limits->connections, http->connections);
+	if (message > limits->body_bytes)
+		limits->body_bytes = message;
+	if (http->read_timeout_ns > 0)
+		limits->body_timeout_ns = (uint64_t)http->read_timeout_ns;
+	if (http->idle_timeout_ns > 0)
+		limits->idle_timeout_ns = (uint64_t)http->idle_timeout_ns;
+	if (http->graceful_ns > 0)
+		limits->graceful_ns = (uint64_t)http->graceful_ns;
+}
+
+static int listen(struct server *server, const struct server_config *config, struct err *err)
+{
+	const struct server_http *http = &config->http;
+	bool brackets = str_find_char(http->address, ':') >= 0 && http->address.ptr[0] != '[';
+	struct str address = arena_printf(&server->arena, brackets ? "[%.*s]:%u" : "%.*s:%u",
+					  STR_ARG(http->address), http->port);
+	struct net_tls_config tls = {
+		.cert_file = optional(http->tls.cert_file),
+		.key_file = optional(http->tls.key_file),
+		.client_ca_file = optional(http->tls.client_ca_file),
+		.client_required =
+			str_equal(http->tls.client_auth_type, STR("RequireAndVerifyClientCert")),
+	};
+	struct net_server_config net = {.listen = address.ptr,
+					.tls = tls.cert_file ? &tls : NULL,
+					.routes = server->routes,
+					.route_count = server->route_count};
+
+	if (!address.ptr)
+		return err_set(err, ERR_NOMEM, "no memory for the address");
+	set_net_limits(config, &net.limits);
+	int rc = net_server_start(&net, &server->net, err);
+	if (rc == 0 && config->unix_socket)
+		rc = net_server_listen(server->net, config->unix_socket, err);
+	return rc;
+}
+
+/* ---- the door ---- */
+
+static int start(struct server *server, const struct server_config *config, struct err *err)
+{
+	int rc = open_store(server, config, err);
+	if (rc == 0)
+		rc = open_ingest(server, config, err);
+	if (rc)
+		return rc;
+	server->api = (struct api){server->store, server->ingest, &config->limits};
+	rc = make_routes(server, err);
+	return rc ? rc : listen(server, config, err);
+}
+
+int server_start(const struct server_config *config, struct server **ret, struct err *err)
+{
+	struct server *server = mem_zalloc(1, sizeof(*server));
+	if (!server)
+		return err_set(err, ERR_NOMEM, "no memory for the server");
+	int rc = start(server, config, err);
+	if (rc) {
+		server_stop(server);
+		return rc;
+	}
+	*ret = server;
+	return 0;
+}
+
+const char *server_address(const struct server *server)
+{
+	return net_server_address(server->net);
+}
+
+void server_stop(struct server *server)
+{
+	if (!server)
+		return;
+	net_server_stop(server->net);
+	ingest_destroy(server->ingest);
+	store_close(server->store);
+	arena_deinit(&server->arena);
+	mem_free(server);
+}
