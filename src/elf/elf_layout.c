@@ -111,8 +111,10 @@ int elf_segments_load(struct elf_file *file, const struct elf_header *header, st
 	void *bytes;
 
 	int rc = elf_read_alloc(file, header->phoff, size, 65536, &bytes, err);
-	if (rc)
-		return err_wrap(err, "program headers");
+	if (rc) {
+		(void)err_wrap(err, "program headers");
+		return rc;
+	}
 	file->segments = mem_zalloc(header->phnum, sizeof(*file->segments));
 	if (!file->segments) {
 		mem_free(bytes);

@@ -214,7 +214,9 @@ static int read_symbols(struct table *t, const char *path, struct err *err)
 		return err_set(err, ERR_NOMEM, "no memory to read %s", path);
 	int rc = read_pieces(t, fd, piece, err);
 	mem_free(piece);
-	return rc ? err_wrap(err, "%s", path) : 0;
+	if (rc)
+		(void)err_wrap(err, "%s", path);
+	return rc;
 }
 
 static size_t underscores(const char *name)
@@ -313,10 +315,12 @@ static int table_load(struct table *t, const struct kallsyms *k, struct err *err
 static int reload(struct kallsyms *k, struct err *err)
 {
 	/* Before the symbols: a module that comes in between is seen by the next refresh. */
-	uint64_t fingerprint = k->modules_path ? modules_fingerprint(k->modules_path) : 0;
+	uint64_t fingerprint;
 	struct table fresh = {0};
 
-	int rc = table_load(&fresh, k, err);
+	int rc = modules_fingerprint(k->modules_path, &fingerprint, err);
+	if (!rc)
+		rc = table_load(&fresh, k, err);
 	if (rc) {
 		table_deinit(&fresh);
 		return rc;
@@ -375,11 +379,13 @@ void kallsyms_free(struct kallsyms *kernel)
 
 int kallsyms_refresh(struct kallsyms *kernel, bool *ret_changed, struct err *err)
 {
+	uint64_t now;
+
 	*ret_changed = false;
-	if (!kernel->modules_path ||
-	    modules_fingerprint(kernel->modules_path) == kernel->fingerprint)
-		return 0;
-	int rc = reload(kernel, err);
+	int rc = modules_fingerprint(kernel->modules_path, &now, err);
+	if (rc || now == kernel->fingerprint)
+		return rc;
+	rc = reload(kernel, err);
 	*ret_changed = rc == 0;
 	return rc;
 }

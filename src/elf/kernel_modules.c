@@ -121,24 +121,31 @@ int module_list_read(struct module_list *modules, const char *path, struct err *
 	return rc;
 }
 
-uint64_t modules_fingerprint(const char *path)
+/* Not of whole lines: reference counts change all the time. */
+static uint64_t fingerprint_of(struct str text)
 {
 	struct module_line m;
 	uint64_t hash = 0;
-	struct buf file;
 	struct str line;
 
-	buf_init(&file, MODULES_FILE_MAX_BYTES);
-	if (read_modules_file(path, &file, NULL)) {
-		buf_deinit(&file);
-		return 0;
-	}
-	/* Not the whole line: reference counts change all the time. */
-	for (struct str text = buf_text(&file); str_next(&text, '\n', &line);)
+	while (str_next(&text, '\n', &line))
 		if (parse_line(line, &m))
 			hash = hash * 31 + (str_hash(m.name) ^ m.size ^ m.address);
-	buf_deinit(&file);
 	return hash;
+}
+
+int modules_fingerprint(const char *path, uint64_t *ret, struct err *err)
+{
+	struct buf file;
+	int rc = 0;
+
+	buf_init(&file, MODULES_FILE_MAX_BYTES);
+	if (path)
+		rc = read_modules_file(path, &file, err);
+	if (!rc)
+		*ret = fingerprint_of(buf_text(&file));
+	buf_deinit(&file);
+	return rc;
 }
 
 static int read_build_id(struct module_list *modules, const char *path, const char **ret,

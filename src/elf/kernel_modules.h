@@ -24,5 +24,5 @@ MUST_USE int module_list_read(struct module_list *modules, const char *path, str
 /* Fills in build ids from below sys_path ("/sys"); what cannot be read stays "". */
 MUST_USE int module_list_read_build_ids(struct module_list *modules, const char *sys_path,
 					struct err *err);
-/* Changes when a module comes, goes or moves; 0 when there is no such file. */
-uint64_t modules_fingerprint(const char *path);
+/* Changes when a module comes, goes or moves; 0 when path is NULL or not there. */
+MUST_USE int modules_fingerprint(const char *path, uint64_t *ret, struct err *err);
