@@ -1,0 +1,64 @@
+/* Private to the embedded engine: the queries behind the door, one file each
+ * (merge.c and tree.c, points.c and group.c, labels.c, stats.c). */
+#pragma once
+
+#include "store/embedded/sums.h"
+
+MUST_USE int answer_merge(struct query *query, struct arena *arena, struct store_tree *ret,
+			  struct err *err);
+/* Touches the ancestors too, and shapes the result. */
+MUST_USE int tree_build(struct query *query, struct sums *nodes, struct arena *arena,
+			struct store_tree *ret, struct err *err);
+MUST_USE int answer_points(struct query *query, uint64_t step_ns, const struct str *group_by,
+			   size_t group_count, struct arena *arena, struct store_points **ret,
+			   size_t *ret_count, struct err *err);
+MUST_USE int answer_label_names(struct query *query, struct arena *arena, struct str **ret,
+				size_t *ret_count, struct err *err);
+MUST_USE int answer_label_values(struct query *query, struct str name, struct arena *arena,
+				 struct str **ret, size_t *ret_count, struct err *err);
+MUST_USE int answer_series(struct query *query, const struct str *names, size_t name_count,
+			   struct arena *arena, struct store_labels **ret, size_t *ret_count,
+			   struct err *err);
+MUST_USE int answer_stats(struct store *store, struct store_stats *ret, struct err *err);
+
+/* ---- group.c: the distinct values of some names, over series and samples ---- */
+
+/* One value: absent, a dictionary string, a number, a span or a trace id. */
+struct group_part {
+	uint64_t kind, high, low;
+};
+
+struct group {
+	const struct group_part *parts;
+	struct sums *sums; /* the caller's, per group; made by it */
+	uint32_t next;	   /* in the same slot, + 1 */
+};
+
+struct groups {
+	struct query *query;
+	struct wanted *names;
+	size_t name_count, field_count;
+	struct group *list;
+	size_t count, cap;
+	struct map by_hash; /* -> index + 1 of the first */
+	struct group_part *parts; /* of the row at hand; labels of the series filled in */
+	struct group_part *base;
+	uint32_t base_group;	  /* when no name is a sample field */
+	struct series_labels labels;
+	uint32_t series;
+};
+
+MUST_USE int groups_init(struct groups *groups, struct query *query, const struct str *names,
+			 size_t count, struct err *err);
+void groups_deinit(struct groups *groups); /* a zeroed one is fine */
+/* Before the rows of a block. */
+MUST_USE int groups_enter(struct groups *groups, struct scan *scan, struct err *err);
+/* The group of a row of the block; constant in it when groups->field_count is 0. */
+MUST_USE int groups_of_row(struct groups *groups, struct scan *scan, uint32_t row, uint32_t *ret,
+			   struct err *err);
+/* The text of a part; ptr NULL when it is absent. */
+MUST_USE int group_text(struct groups *groups, const struct group_part *part,
+			struct arena *arena, struct str *ret, struct err *err);
+/* Labels of a group, absent ones left out. */
+MUST_USE int group_labels(struct groups *groups, uint32_t group, struct arena *arena,
+			  struct store_label **ret, size_t *ret_count, struct err *err);

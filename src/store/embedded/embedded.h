@@ -1,0 +1,89 @@
+/* Private to the embedded engine: what its parts share.
+ *
+ * Threads: callers of store_write check and hash their batch and queue it; one
+ * writer thread commits whatever waits. Queries run in their callers' threads
+ * on snapshots. The database may be closed and opened again after a failed
+ * write (rocks_lock: queries hold it shared, the reopening exclusively). A
+ * third thread drops old days. */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "store/embedded/page.h"
+#include "store/embedded/rocks.h"
+#include "store/embedded/txn.h"
+#include "store/engine.h"
+
+struct request {
+	const struct store_batch *batch;
+	struct hash128 hash;
+	uint64_t queued_ns;
+	size_t samples;
+	struct err *err;
+	int code;
+	bool duplicate, done;
+	pthread_cond_t answered;
+	struct request *next;
+};
+
+struct writer {
+	pthread_t thread;
+	bool running;
+	pthread_mutex_t lock;	/* of the queue */
+	pthread_cond_t queued;
+	struct request *head, **tail;
+	size_t waiting;
+	bool stop;
+	pthread_mutex_t commit_lock; /* held while a commit runs */
+	struct txn txn;
+	size_t last_group;	/* requests of the last commit */
+	bool broken;		/* a write failed: open anew before the next */
+	uint64_t retry_at_ns;	/* monotonic */
+};
+
+struct retention {
+	pthread_t thread;
+	bool running, stop;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+};
+
+/* How the one memory budget is spent. */
+struct budget_plan {
+	struct rocks_limits rocks;
+	size_t id_cache_bytes, page_cache_bytes, query_bytes;
+};
+
+struct store {
+	struct store_options options;
+	char *path, *database_path;
+	int lock_fd;
+	uint64_t seed;
+	struct budget_plan plan;
+	pthread_rwlock_t rocks_lock;
+	struct rocks *rocks;
+	struct page_cache *pages;
+	struct writer writer;
+	struct retention retention;
+};
+
+/* writer.c */
+MUST_USE int writer_start(struct store *store, struct err *err);
+void writer_stop(struct store *store);
+MUST_USE int writer_submit(struct store *store, const struct store_batch *batch, struct err *err);
+/* recover.c: the disk has room for another commit, else ERR_LIMIT. */
+MUST_USE int disk_check(const struct store *store, struct err *err);
+/* Opens the database anew after a failed write; falls back to reading only. */
+MUST_USE int recover(struct store *store, struct err *err);
+/* retention.c */
+MUST_USE int retention_start(struct store *store, struct err *err);
+void retention_stop(struct store *store);
+/* Drops the days that ended before now - retention; *ret_days of them. */
+MUST_USE int retention_run(struct store *store, uint64_t now_ns, uint32_t *ret_days,
+			   struct err *err);
+/* format.c: the directory's lock and format record. */
+MUST_USE int directory_lock(const char *path, int *ret_fd, struct err *err);
+MUST_USE int format_check_file(const char *path, struct err *err);
+MUST_USE int format_open(struct store *store, struct err *err);

@@ -1,0 +1,135 @@
+/* The directory: FORMAT says in plain text who may read it, `lock` keeps a
+ * second process out, `db` is RocksDB's. The format is checked before the
+ * database is touched, since opening it already writes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/cursor.h"
+#include "base/fd.h"
+#include "store/embedded/embedded.h"
+
+enum {
+	FORMAT_VERSION = 1, /* what this program writes */
+	PATH_MAX_BYTES = 4096,
+	SMALL_FILE_MAX = 4096,
+};
+
+#define FORMAT_WORD "cresset-store"
+
+static void name_file(char path[PATH_MAX_BYTES], const char *directory, const char *name)
+{
+	snprintf(path, PATH_MAX_BYTES, "%s/%s", directory, name);
+}
+
+/* ---- lock ---- */
+
+static int in_use(int fd, const char *path, struct err *err)
+{
+	char pid[32] = {0};
+	ssize_t len = pread(fd, pid, sizeof(pid) - 1, 0);
+	pid[len > 0 ? strcspn(pid, "\n") : 0] = 0;
+	return err_set(err, ERR_BUSY,
+		       "store directory in use: %s is locked by process %s; stop it, or give this "
+		       "one another directory", path, *pid ? pid : "(unknown)");
+}
+
+int directory_lock(const char *directory, int *ret_fd, struct err *err)
+{
+	char path[PATH_MAX_BYTES], pid[32];
+	name_file(path, directory, "lock");
+	FD_AUTO int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_set_errno(err, errno, "opening %s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB))
+		return errno == EWOULDBLOCK ? in_use(fd, path, err)
+					    : err_set_errno(err, errno, "locking %s", path);
+	int len = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	/* Only for people to read: a full disk must not keep the store from opening. */
+	if (ftruncate(fd, 0) || pwrite(fd, pid, (size_t)len, 0) < 0)
+		errno = 0;
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* ---- format ---- */
+
+static int refuse(const char *path, unsigned long version, struct err *err)
+{
+	return err_set(err, ERR_UNSUPPORTED,
+		       "%s: the store has format %lu, this cresset reads formats 1 to %d; use the "
+		       "newer cresset that wrote it, or another directory", path, version,
+		       FORMAT_VERSION);
+}
+
+static int check_text(const char *path, const char *text, struct err *err)
+{
+	unsigned long version;
+	char rest;
+	if (sscanf(text, FORMAT_WORD " %lu%c", &version, &rest) != 2 || rest != '\n' || !version)
+		return err_set(err, ERR_CORRUPT, "%s: not a format that cresset knows", path);
+	return version > FORMAT_VERSION ? refuse(path, version, err) : 0;
+}
+
+int format_check_file(const char *directory, struct err *err)
+{
+	char path[PATH_MAX_BYTES], text[64];
+	struct buf file = {0};
+	name_file(path, directory, "FORMAT");
+	if (access(path, F_OK) && errno == ENOENT) {
+		int len = snprintf(text, sizeof(text), FORMAT_WORD " %d\n", FORMAT_VERSION);
+		return fd_replace_file(path, text, (size_t)len, err);
+	}
+	int rc = fd_read_file(path, SMALL_FILE_MAX, &file, err);
+	if (!rc) {
+		buf_char(&file, 0);
+		rc = buf_check(&file, path, err);
+		rc = rc ? rc : check_text(path, file.ptr, err);
+	}
+	buf_deinit(&file);
+	return rc;
+}
+
+/* The record inside says the same (a copied database without its directory), and has the seed. */
+static int read_record(struct store *store, struct str bytes, struct err *err)
+{
+	struct cur in = cur_make(bytes.ptr, bytes.len);
+	uint32_t version = cur_u32be(&in);
+	store->seed = cur_u64be(&in);
+	int rc = cur_check(&in, "format record", err);
+	if (!rc && version > FORMAT_VERSION)
+		rc = refuse(store->database_path, version, err);
+	return rc;
+}
+
+static int write_record(struct store *store, const struct key *key, struct err *err)
+{
+	struct key value = {0};
+	if (getrandom(&store->seed, sizeof(store->seed), 0) != sizeof(store->seed))
+		return err_set_errno(err, errno, "no randomness for the store's seed");
+	key_u32(&value, FORMAT_VERSION);
+	key_u64(&value, store->seed);
+	rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+	rocks_put(store->rocks, batch, FAMILY_META, key_str(key), key_str(&value));
+	int rc = rocks_write_synced(store->rocks, batch, err);
+	rocksdb_writebatch_destroy(batch);
+	return rc;
+}
+
+int format_open(struct store *store, struct err *err)
+{
+	struct key key = key_meta(META_FORMAT);
+	struct rocks_value value;
+	int rc = rocks_get(store->rocks, NULL, FAMILY_META, key_str(&key), &value, err);
+	if (!rc)
+		rc = value.bytes.ptr ? read_record(store, value.bytes, err)
+				     : write_record(store, &key, err);
+	rocks_value_free(&value);
+	return rc;
+}

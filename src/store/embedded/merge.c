@@ -1,0 +1,46 @@
+/* The sum of values per stack: one array addition per sample. Rows stand
+ * sorted by stack, so additions of one stack come together and stay in cache. */
+#include "store/embedded/answer.h"
+
+static int add_all(struct sums *sums, const int64_t *nodes, const int64_t *values, size_t count,
+		   struct err *err)
+{
+	int rc = 0;
+	for (size_t i = 0; !rc && i < count;) {
+		int64_t node = nodes[i];
+		uint64_t sum = 0;
+		for (; i < count && nodes[i] == node; i++)
+			sum += (uint64_t)values[i];
+		rc = sums_add(sums, (uint64_t)node, (int64_t)sum, err);
+	}
+	return rc;
+}
+
+static int add_block(struct scan *scan, void *context, struct err *err)
+{
+	struct sums *sums = context;
+	const int64_t *nodes, *values;
+	int rc = scan_column(scan, BLOCK_NODE, &nodes, err);
+	rc = rc ? rc : scan_column(scan, BLOCK_VALUE, &values, err);
+	if (!rc && scan->all)
+		return add_all(sums, nodes, values, scan->block.count, err);
+	for (size_t i = 0; !rc && i < scan->row_count; i++) {
+		uint32_t row = scan->rows[i];
+		rc = sums_add(sums, (uint64_t)nodes[row], values[row], err);
+	}
+	return rc;
+}
+
+int answer_merge(struct query *query, struct arena *arena, struct store_tree *ret, struct err *err)
+{
+	struct sums sums;
+	roaring_bitmap_t *series;
+	int rc = sums_init(&sums, query, query->counters.node, err);
+	rc = rc ? rc : select_series(query, &series, err);
+	if (rc)
+		return rc;
+	rc = scan_samples(query, series, query->selection->start_ns, query->selection->end_ns,
+			  add_block, &sums, err);
+	roaring_bitmap_free(series);
+	return rc ? rc : tree_build(query, &sums, arena, ret, err);
+}

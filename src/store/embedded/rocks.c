@@ -1,0 +1,343 @@
+#include "store/embedded/rocks.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+enum {
+	KIB = 1024,
+	MIB = 1024 * 1024,
+	ZSTD_LEVEL = 3,
+	LOG_FILES_MAX = 2,
+	LOG_LEVEL_ERROR = 3, /* rocksdb/env.h, InfoLogLevel */
+	/* rocksdb/options.h, WALRecoveryMode::kPointInTimeRecovery: up to the first torn record.
+	 * What was acknowledged was synced, so it stands before any tear. */
+	WAL_POINT_IN_TIME = 2,
+};
+
+static const char *const family_names[FAMILY_COUNT] = {
+	[FAMILY_META] = "default",    [FAMILY_IDS] = "ids",	      [FAMILY_DICT] = "dict",
+	[FAMILY_SERIES] = "series",   [FAMILY_SAMPLES] = "samples",
+	[FAMILY_RECENT] = "recent",   [FAMILY_ROLLUPS] = "rollups",
+};
+
+static int code_of(const char *said)
+{
+	if (strstr(said, "No space left") || strstr(said, "NoSpace") || strstr(said, "quota"))
+		return ERR_LIMIT;
+	if (strstr(said, "Corruption"))
+		return ERR_CORRUPT;
+	return ERR_IO;
+}
+
+int rocks_error(char *said, const char *doing, struct err *err)
+{
+	if (!said)
+		return 0;
+	int code = err_set(err, code_of(said), "%s: %s", doing, said);
+	rocksdb_free(said);
+	return code;
+}
+
+/* ---- opening ---- */
+
+static void set_files(rocksdb_options_t *o, const struct rocks_limits *limits)
+{
+	rocksdb_options_set_max_open_files(o, limits->open_files_max);
+	rocksdb_options_set_info_log_level(o, LOG_LEVEL_ERROR);
+	rocksdb_options_set_max_log_file_size(o, MIB);
+	rocksdb_options_set_keep_log_file_num(o, LOG_FILES_MAX);
+	rocksdb_options_set_max_manifest_file_size(o, 4 * MIB);
+	rocksdb_options_set_stats_dump_period_sec(o, 0);
+	rocksdb_options_set_stats_persist_period_sec(o, 0);
+	/* Opening must not read every file's properties: ready in 100 ms whatever is stored. */
+	rocksdb_options_set_skip_stats_update_on_db_open(o, 1);
+	rocksdb_options_set_skip_checking_sst_file_sizes_on_db_open(o, 1);
+	rocksdb_options_set_wal_recovery_mode(o, WAL_POINT_IN_TIME);
+	rocksdb_options_set_bytes_per_sync(o, MIB);
+}
+
+static void set_sizes(rocksdb_options_t *o, const struct rocks_limits *limits)
+{
+	rocksdb_options_set_db_write_buffer_size(o, limits->write_buffer_bytes);
+	rocksdb_options_set_write_buffer_size(o, limits->write_buffer_bytes / 2);
+	rocksdb_options_set_max_write_buffer_number(o, 2);
+	rocksdb_options_set_arena_block_size(o, 128 * KIB);
+	/* A log as long as the write buffers: what start-up may have to replay. */
+	rocksdb_options_set_max_total_wal_size(o, limits->write_buffer_bytes);
+	rocksdb_options_set_target_file_size_base(o, 32 * MIB);
+	rocksdb_options_set_max_bytes_for_level_base(o, 128 * MIB);
+	rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
+	rocksdb_options_set_max_background_jobs(o, 2);
+}
+
+/* Samples are read in long scans and shrink most in large blocks; ids are read one by one, and
+ * mostly are not there, so their filters count. */
+static void set_table(rocksdb_options_t *o, enum rocks_family family, rocksdb_cache_t *cache)
+{
+	rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
+	rocksdb_block_based_options_set_block_cache(table, cache);
+	rocksdb_block_based_options_set_format_version(table, 5);
+	rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
+	rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1);
+	rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
+	rocksdb_block_based_options_set_block_size(
+		table, family == FAMILY_SAMPLES || family == FAMILY_ROLLUPS ? 32 * KIB : 8 * KIB);
+	if (family == FAMILY_IDS || family == FAMILY_RECENT) {
+		rocksdb_block_based_options_set_filter_policy(
+			table, rocksdb_filterpolicy_create_bloom_full(10));
+		rocksdb_block_based_options_set_whole_key_filtering(table, 1);
+		rocksdb_options_set_memtable_whole_key_filtering(o, 1);
+		rocksdb_options_set_memtable_prefix_bloom_size_ratio(o, 0.05);
+	}
+	rocksdb_options_set_block_based_table_factory(o, table);
+	rocksdb_block_based_options_destroy(table);
+}
+
+/* Start-up reads the log back into memory and leaves it there; without this it would write it out
+ * as files first. The C API has no setter for it, only the parser of option texts. */
+static rocksdb_options_t *avoid_flush_at_open(rocksdb_options_t *o)
+{
+	rocksdb_options_t *changed = rocksdb_options_create();
+	char *said = NULL;
+	rocksdb_get_options_from_string(o, "avoid_flush_during_recovery=true", changed, &said);
+	bool ok = said == NULL;
+	rocksdb_free(said);
+	rocksdb_options_destroy(ok ? o : changed);
+	return ok ? changed : o;
+}
+
+static rocksdb_options_t *make_options(enum rocks_family family, const struct rocks_limits *limits,
+				       rocksdb_cache_t *cache)
+{
+	rocksdb_options_t *o = rocksdb_options_create();
+	rocksdb_options_set_create_if_missing(o, 1);
+	rocksdb_options_set_create_missing_column_families(o, 1);
+	rocksdb_options_set_paranoid_checks(o, 1);
+	set_files(o, limits);
+	set_sizes(o, limits);
+	set_table(o, family, cache);
+	rocksdb_options_set_compression(o, rocksdb_zstd_compression);
+	rocksdb_options_set_compression_options(o, -14, ZSTD_LEVEL, 0, 0);
+	return avoid_flush_at_open(o);
+}
+
+static int open_database(struct rocks *rocks, const char *path, struct err *err)
+{
+	char *said = NULL;
+	const rocksdb_options_t *const *options =
+		(const rocksdb_options_t *const *)rocks->options;
+	if (rocks->read_only)
+		rocks->db = rocksdb_open_for_read_only_column_families(
+			rocks->options[0], path, FAMILY_COUNT, family_names, options,
+			rocks->family, 0, &said);
+	else
+		rocks->db = rocksdb_open_column_families(rocks->options[0], path, FAMILY_COUNT,
+							 family_names, options, rocks->family,
+							 &said);
+	return rocks_error(said, "opening the database", err);
+}
+
+int rocks_open(const char *path, const struct rocks_limits *limits, bool read_only,
+	       struct rocks **ret, struct err *err)
+{
+	struct rocks *rocks = mem_zalloc(1, sizeof(*rocks));
+	if (!rocks)
+		return err_set(err, ERR_NOMEM, "opening the database: no memory");
+	rocks->read_only = read_only;
+	rocks->cache = rocksdb_cache_create_lru(limits->block_cache_bytes);
+	for (unsigned i = 0; i < FAMILY_COUNT; i++)
+		rocks->options[i] = make_options((enum rocks_family)i, limits, rocks->cache);
+	rocks->reading = rocksdb_readoptions_create();
+	rocks->synced = rocksdb_writeoptions_create();
+	rocksdb_writeoptions_set_sync(rocks->synced, 1);
+	int rc = open_database(rocks, path, err);
+	if (rc) {
+		rocks_close(rocks);
+		return rc;
+	}
+	*ret = rocks;
+	return 0;
+}
+
+/* A failure here costs only a slower start: the log has everything. */
+static void flush(struct rocks *rocks)
+{
+	rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
+	for (unsigned i = 0; i < FAMILY_COUNT; i++) {
+		char *said = NULL;
+		rocksdb_flush_cf(rocks->db, options, rocks->family[i], &said);
+		rocksdb_free(said);
+	}
+	rocksdb_flushoptions_destroy(options);
+}
+
+void rocks_close(struct rocks *rocks)
+{
+	if (!rocks)
+		return;
+	if (rocks->db) {
+		if (!rocks->read_only)
+			flush(rocks);
+		rocksdb_cancel_all_background_work(rocks->db, 1);
+		for (unsigned i = 0; i < FAMILY_COUNT; i++)
+			rocksdb_column_family_handle_destroy(rocks->family[i]);
+		rocksdb_close(rocks->db);
+	}
+	rocksdb_writeoptions_destroy(rocks->synced);
+	rocksdb_readoptions_destroy(rocks->reading);
+	for (unsigned i = 0; i < FAMILY_COUNT; i++)
+		rocksdb_options_destroy(rocks->options[i]);
+	rocksdb_cache_destroy(rocks->cache);
+	mem_free(rocks);
+}
+
+/* ---- reading ---- */
+
+int rocks_get(struct rocks *rocks, const struct rocks_view *view, enum rocks_family family,
+	      struct str key, struct rocks_value *ret, struct err *err)
+{
+	char *said = NULL;
+	memset(ret, 0, sizeof(*ret));
+	ret->slice = rocksdb_get_pinned_cf(rocks->db, view ? view->reading : rocks->reading,
+					   rocks->family[family], key.ptr, key.len, &said);
+	if (said)
+		return rocks_error(said, "reading", err);
+	if (ret->slice)
+		ret->bytes.ptr = rocksdb_pinnableslice_value(ret->slice, &ret->bytes.len);
+	return 0;
+}
+
+void rocks_value_free(struct rocks_value *value)
+{
+	if (value->slice)
+		rocksdb_pinnableslice_destroy(value->slice);
+	memset(value, 0, sizeof(*value));
+}
+
+void rocks_view_open(struct rocks *rocks, struct rocks_view *ret)
+{
+	ret->rocks = rocks;
+	ret->snapshot = rocksdb_create_snapshot(rocks->db);
+	ret->reading = rocksdb_readoptions_create();
+	rocksdb_readoptions_set_snapshot(ret->reading, ret->snapshot);
+}
+
+void rocks_view_close(struct rocks_view *view)
+{
+	if (!view->rocks)
+		return;
+	rocksdb_readoptions_destroy(view->reading);
+	rocksdb_release_snapshot(view->rocks->db, view->snapshot);
+	memset(view, 0, sizeof(*view));
+}
+
+void rocks_iter_open(const struct rocks_view *view, enum rocks_family family,
+		     const struct key *lower, const struct key *upper, bool bulk,
+		     struct rocks_iter *ret)
+{
+	ret->upper = *upper;
+	ret->reading = rocksdb_readoptions_create();
+	rocksdb_readoptions_set_snapshot(ret->reading, view->snapshot);
+	rocksdb_readoptions_set_iterate_upper_bound(ret->reading, ret->upper.bytes, ret->upper.len);
+	rocksdb_readoptions_set_fill_cache(ret->reading, !bulk);
+	ret->it = rocksdb_create_iterator_cf(view->rocks->db, ret->reading,
+					     view->rocks->family[family]);
+	rocks_iter_seek(ret, lower);
+}
+
+void rocks_iter_close(struct rocks_iter *iter)
+{
+	if (iter->it) {
+		rocksdb_iter_destroy(iter->it);
+		rocksdb_readoptions_destroy(iter->reading);
+	}
+	iter->it = NULL;
+}
+
+bool rocks_iter_valid(const struct rocks_iter *iter)
+{
+	return rocksdb_iter_valid(iter->it);
+}
+
+void rocks_iter_next(struct rocks_iter *iter)
+{
+	rocksdb_iter_next(iter->it);
+}
+
+void rocks_iter_seek(struct rocks_iter *iter, const struct key *key)
+{
+	rocksdb_iter_seek(iter->it, key->bytes, key->len);
+}
+
+struct str rocks_iter_key(const struct rocks_iter *iter)
+{
+	struct str key;
+	key.ptr = rocksdb_iter_key(iter->it, &key.len);
+	return key;
+}
+
+struct str rocks_iter_value(const struct rocks_iter *iter)
+{
+	struct str value;
+	value.ptr = rocksdb_iter_value(iter->it, &value.len);
+	return value;
+}
+
+int rocks_iter_check(const struct rocks_iter *iter, struct err *err)
+{
+	char *said = NULL;
+	rocksdb_iter_get_error(iter->it, &said);
+	return rocks_error(said, "reading", err);
+}
+
+/* ---- writing ---- */
+
+int rocks_write_synced(struct rocks *rocks, rocksdb_writebatch_t *batch, struct err *err)
+{
+	char *said = NULL;
+	rocksdb_write(rocks->db, rocks->synced, batch, &said);
+	return rocks_error(said, "writing", err);
+}
+
+void rocks_put(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
+	       struct str key, struct str value)
+{
+	rocksdb_writebatch_put_cf(batch, rocks->family[family], key.ptr, key.len, value.ptr,
+				  value.len);
+}
+
+void rocks_delete_range(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
+			const struct key *from, const struct key *to)
+{
+	rocksdb_writebatch_delete_range_cf(batch, rocks->family[family], from->bytes, from->len,
+					   to->bytes, to->len);
+}
+
+int rocks_compact(struct rocks *rocks, enum rocks_family family, const struct key *from,
+		  const struct key *to, struct err *err)
+{
+	char *said = NULL;
+	rocksdb_delete_file_in_range_cf(rocks->db, rocks->family[family], from->bytes, from->len,
+					to->bytes, to->len, &said);
+	if (said)
+		return rocks_error(said, "deleting files", err);
+	rocksdb_compact_range_cf(rocks->db, rocks->family[family], from->bytes, from->len,
+				 to->bytes, to->len);
+	return 0;
+}
+
+size_t rocks_cache_bytes(const struct rocks *rocks)
+{
+	return rocksdb_cache_get_usage(rocks->cache);
+}
+
+size_t rocks_write_buffer_bytes(const struct rocks *rocks)
+{
+	uint64_t total = 0, bytes = 0;
+	for (unsigned i = 0; i < FAMILY_COUNT; i++)
+		if (!rocksdb_property_int_cf(rocks->db, rocks->family[i],
+					     "rocksdb.cur-size-all-mem-tables", &bytes))
+			total += bytes;
+	return total;
+}

@@ -1,0 +1,100 @@
+/* Private to the embedded engine: the only file that talks to RocksDB. Its
+ * char * errors become struct err, its objects get one owner each.
+ *
+ * RocksDB's own objects are thread-safe; a view, an iterator and a value
+ * belong to one thread. Every iterator and view must be closed before the
+ * database: Debian's build asserts it. */
+#pragma once
+
+#include <rocksdb/c.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "store/embedded/keys.h"
+
+enum rocks_family {
+	FAMILY_META,	/* RocksDB's "default" */
+	FAMILY_IDS,	/* content -> id */
+	FAMILY_DICT,	/* id -> content */
+	FAMILY_SERIES,	/* labels, postings, days */
+	FAMILY_SAMPLES,
+	FAMILY_RECENT,	/* requests of the last minutes */
+	FAMILY_ROLLUPS, /* reserved */
+	FAMILY_COUNT,
+};
+
+struct rocks_limits {
+	size_t block_cache_bytes, write_buffer_bytes;
+	int open_files_max;
+};
+
+struct rocks {
+	rocksdb_t *db;
+	rocksdb_column_family_handle_t *family[FAMILY_COUNT];
+	rocksdb_options_t *options[FAMILY_COUNT];
+	rocksdb_cache_t *cache;
+	rocksdb_writeoptions_t *synced;
+	rocksdb_readoptions_t *reading;
+	bool read_only;
+};
+
+/* A consistent snapshot. */
+struct rocks_view {
+	struct rocks *rocks;
+	const rocksdb_snapshot_t *snapshot;
+	rocksdb_readoptions_t *reading;
+};
+
+struct rocks_iter {
+	rocksdb_iterator_t *it;
+	rocksdb_readoptions_t *reading;
+	struct key upper;
+};
+
+struct rocks_value {
+	rocksdb_pinnableslice_t *slice;
+	struct str bytes; /* ptr NULL: not found */
+};
+
+MUST_USE int rocks_open(const char *path, const struct rocks_limits *limits, bool read_only,
+			struct rocks **ret, struct err *err);
+/* Writes memory to disk first when it can, so that the next open has no log to replay. NULL is fine. */
+void rocks_close(struct rocks *rocks);
+
+/* Takes what RocksDB said, frees it, and sets err: LIMIT for a full disk, CORRUPT, else IO. */
+int rocks_error(char *said, const char *doing, struct err *err);
+
+/* Of the newest state (view NULL) or of the view's. */
+MUST_USE int rocks_get(struct rocks *rocks, const struct rocks_view *view, enum rocks_family family,
+		       struct str key, struct rocks_value *ret, struct err *err);
+void rocks_value_free(struct rocks_value *value);
+
+MUST_USE int rocks_write_synced(struct rocks *rocks, rocksdb_writebatch_t *batch, struct err *err);
+void rocks_put(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
+	       struct str key, struct str value);
+void rocks_delete_range(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
+			const struct key *from, const struct key *to);
+/* Gives the space of a deleted range back to the file system; slow. */
+MUST_USE int rocks_compact(struct rocks *rocks, enum rocks_family family, const struct key *from,
+			   const struct key *to, struct err *err);
+
+void rocks_view_open(struct rocks *rocks, struct rocks_view *ret);
+void rocks_view_close(struct rocks_view *view); /* a zeroed one is fine */
+
+/* Over keys in [lower, upper); stands on the first. bulk: the blocks read do not push others out of
+ * the cache. */
+void rocks_iter_open(const struct rocks_view *view, enum rocks_family family,
+		     const struct key *lower, const struct key *upper, bool bulk,
+		     struct rocks_iter *ret);
+void rocks_iter_close(struct rocks_iter *iter); /* a zeroed one is fine, and twice too */
+bool rocks_iter_valid(const struct rocks_iter *iter);
+void rocks_iter_next(struct rocks_iter *iter);
+void rocks_iter_seek(struct rocks_iter *iter, const struct key *key);
+struct str rocks_iter_key(const struct rocks_iter *iter);
+struct str rocks_iter_value(const struct rocks_iter *iter);
+/* After valid turned false: was that the end, or an error? */
+MUST_USE int rocks_iter_check(const struct rocks_iter *iter, struct err *err);
+
+/* Bytes in memory. */
+size_t rocks_cache_bytes(const struct rocks *rocks);
+size_t rocks_write_buffer_bytes(const struct rocks *rocks);

@@ -1,0 +1,90 @@
+#include "store/embedded/sums.h"
+
+int sums_init(struct sums *sums, struct query *query, uint32_t limit, struct err *err)
+{
+	sums->query = query;
+	sums->page_count = (size_t)limit / SUMS_PER_PAGE + 1;
+	sums->pages = query_alloc(query, sums->page_count, sizeof(struct sums_page *), err);
+	return sums->pages ? 0 : ERR_LIMIT;
+}
+
+int sums_page_of(struct sums *sums, uint64_t id, struct sums_page **ret, struct err *err)
+{
+	if (id / SUMS_PER_PAGE >= sums->page_count)
+		return err_set(err, ERR_CORRUPT, "id %llu is beyond the dictionary",
+			       (unsigned long long)id);
+	struct sums_page **page = &sums->pages[id / SUMS_PER_PAGE];
+	if (!*page)
+		*page = query_alloc(sums->query, 1, sizeof(**page), err);
+	*ret = *page;
+	return *page ? 0 : ERR_LIMIT;
+}
+
+static uint32_t ones(uint64_t word)
+{
+	return (uint32_t)__builtin_popcountll(word);
+}
+
+uint32_t sums_rank(struct sums *sums)
+{
+	uint32_t rank = 0;
+	for (size_t i = 0; i < sums->page_count; i++) {
+		struct sums_page *page = sums->pages[i];
+		if (!page)
+			continue;
+		page->rank = rank;
+		for (unsigned w = 0; w < SUMS_WORDS; w++)
+			rank += ones(page->touched[w]);
+	}
+	return rank;
+}
+
+uint32_t sums_rank_of(const struct sums *sums, uint32_t id)
+{
+	const struct sums_page *page = sums->pages[id / SUMS_PER_PAGE];
+	uint32_t at = id % SUMS_PER_PAGE, rank = page->rank;
+	for (unsigned w = 0; w < at / 64; w++)
+		rank += ones(page->touched[w]);
+	return rank + ones(page->touched[at / 64] & (((uint64_t)1 << (at % 64)) - 1));
+}
+
+bool sums_next(const struct sums *sums, uint32_t *id, int64_t *ret_sum)
+{
+	uint64_t at = *id;
+	while (at / SUMS_PER_PAGE < sums->page_count) {
+		const struct sums_page *page = sums->pages[at / SUMS_PER_PAGE];
+		if (!page) {
+			at = (at / SUMS_PER_PAGE + 1) * SUMS_PER_PAGE;
+			continue;
+		}
+		uint64_t word = page->touched[at % SUMS_PER_PAGE / 64] >> (at % 64);
+		if (word) {
+			at += (uint64_t)__builtin_ctzll(word);
+			*ret_sum = page->sum[at % SUMS_PER_PAGE];
+			*id = (uint32_t)at;
+			return true;
+		}
+		at = (at / 64 + 1) * 64;
+	}
+	return false;
+}
+
+bool sums_previous(const struct sums *sums, uint32_t *id)
+{
+	uint64_t above = *id;
+	while (above > 0) {
+		uint64_t at = above - 1;
+		const struct sums_page *page = sums->pages[at / SUMS_PER_PAGE];
+		if (!page) {
+			above = at / SUMS_PER_PAGE * SUMS_PER_PAGE;
+			continue;
+		}
+		uint64_t word = page->touched[at % SUMS_PER_PAGE / 64] << (63 - at % 64);
+		if (word) {
+			*id = (uint32_t)(at - (uint64_t)__builtin_clzll(word));
+			return true;
+		}
+		above = at / 64 * 64;
+	}
+	return false;
+}

@@ -1,0 +1,68 @@
+/* Private to the embedded engine: one commit in the making: many requests, one
+ * write batch, one sync. Belongs to the writer's thread.
+ *
+ * A request is added in two steps: first everything that can fail (dictionary
+ * ids, encoding of blocks), which changes only memory; then its puts, which
+ * cannot. So a request that fails leaves at most unused dictionary entries in
+ * the commit, and the others go on. */
+#pragma once
+
+#include "base/arena.h"
+#include "store/embedded/idmap.h"
+#include "store/embedded/tenant.h"
+#include "store/engine.h"
+
+struct txn_block {
+	struct sample_key key;
+	size_t offset, len; /* in encoded */
+	size_t samples;
+	uint64_t newest_ns;
+};
+
+struct txn {
+	struct rocks *rocks;
+	uint64_t seed;
+	rocksdb_writebatch_t *batch;
+	struct idcache cache; /* what is on disk */
+	struct idmap pending; /* what this commit adds */
+	struct idmap requests; /* hashes of the requests in this commit */
+	struct tenants tenants;
+
+	/* of the request being added */
+	struct arena arena;
+	struct buf encoded, scratch;
+	struct txn_block *blocks;
+	size_t block_count, block_cap;
+};
+
+MUST_USE int txn_init(struct txn *txn, struct rocks *rocks, uint64_t seed, size_t cache_bytes,
+		      struct err *err);
+void txn_deinit(struct txn *txn);
+/* Forgets everything that may not be on disk. */
+void txn_abort(struct txn *txn);
+/* Adds one checked batch. *ret_duplicate: it was written in the last minutes, or stands in this
+ * commit already, and nothing was added. */
+MUST_USE int txn_add(struct txn *txn, const struct store_batch *batch, struct hash128 hash,
+		     uint32_t minute, bool *ret_duplicate, struct err *err);
+/* Writes and syncs it all, *ret_bytes before compression; on failure the caller aborts. */
+MUST_USE int txn_commit(struct txn *txn, size_t *ret_bytes, struct err *err);
+
+/* dict.c: ids of content, new ones added. */
+MUST_USE int dict_string(struct txn *txn, struct tenant *tenant, struct str text, uint32_t *ret,
+			 struct err *err);
+MUST_USE int dict_frame(struct txn *txn, struct tenant *tenant, const struct store_frame *frame,
+			uint32_t *ret, struct err *err);
+MUST_USE int dict_node(struct txn *txn, struct tenant *tenant, uint32_t parent, uint32_t frame,
+		       uint32_t *ret, struct err *err);
+struct hash128 dict_hash(uint64_t seed, struct str bytes);
+/* The id stored under key, or 0. */
+MUST_USE int dict_read_id(struct rocks *rocks, const struct rocks_view *view, const struct key *key,
+			  uint32_t *ret, struct err *err);
+/* series.c: the id of a label set, and its mark on a day. */
+MUST_USE int series_id(struct txn *txn, struct tenant *tenant, const struct store_series *series,
+		       uint32_t *ret, struct err *err);
+MUST_USE int series_day(struct txn *txn, struct tenant *tenant, uint32_t series, uint32_t day,
+			unsigned columns, struct err *err);
+/* samples.c: encodes the request's samples into txn->blocks. */
+MUST_USE int samples_encode(struct txn *txn, struct tenant *tenant, const struct store_batch *batch,
+			    struct err *err);

@@ -1,0 +1,185 @@
+/* The door. Today there is one engine behind it, the embedded one; a second
+ * will stand beside it as a folder with the same functions. */
+#include "store/engine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "store/embedded/answer.h"
+#include "store/embedded/gauges.h"
+
+enum {
+	MIB = 1024 * 1024,
+	MEMORY_DEFAULT_BYTES = 64 * MIB,
+	MEMORY_MIN_BYTES = 8 * MIB,
+	OPEN_FILES_MAX = 256,
+	GROUP_COMMIT_DEFAULT_NS = 2 * NS_PER_MS,
+	DIRECTORY_MODE = 0700,
+};
+
+/* ---- open and close ---- */
+
+/* Three eighths for what is being written, as much for blocks that were read, an eighth for each of
+ * the two dictionary caches. A query may take as much again, while it runs. */
+static void plan_memory(struct store *store)
+{
+	size_t memory = store->options.memory_bytes;
+	if (!memory)
+		memory = MEMORY_DEFAULT_BYTES;
+	if (memory < MEMORY_MIN_BYTES)
+		memory = MEMORY_MIN_BYTES;
+	store->plan = (struct budget_plan){
+		.rocks = {.block_cache_bytes = memory / 8 * 3,
+			  .write_buffer_bytes = memory / 8 * 3,
+			  .open_files_max = OPEN_FILES_MAX},
+		.id_cache_bytes = memory / 8,
+		.page_cache_bytes = memory / 8,
+		.query_bytes = memory,
+	};
+	if (!store->options.group_commit_ns)
+		store->options.group_commit_ns = GROUP_COMMIT_DEFAULT_NS;
+}
+
+static int make_paths(struct store *store, struct err *err)
+{
+	const char *path = store->options.path;
+	if (!path || !*path)
+		return err_set(err, ERR_INVALID, "no directory is given");
+	size_t size = strlen(path) + sizeof("/db");
+	store->path = mem_strndup(path, strlen(path));
+	store->database_path = mem_alloc(size);
+	if (!store->path || !store->database_path)
+		return err_set(err, ERR_NOMEM, "no memory");
+	store->options.path = store->path;
+	snprintf(store->database_path, size, "%s/db", path);
+	return fd_make_dirs(path, DIRECTORY_MODE, err);
+}
+
+static int open_parts(struct store *store, struct err *err)
+{
+	int rc = make_paths(store, err);
+	plan_memory(store);
+	rc = rc ? rc : directory_lock(store->path, &store->lock_fd, err);
+	rc = rc ? rc : format_check_file(store->path, err);
+	rc = rc ? rc : rocks_open(store->database_path, &store->plan.rocks, false, &store->rocks,
+				  err);
+	rc = rc ? rc : format_open(store, err);
+	rc = rc ? rc : page_cache_create(store->plan.page_cache_bytes, &store->pages, err);
+	rc = rc ? rc : writer_start(store, err);
+	return rc ? rc : retention_start(store, err);
+}
+
+int store_open(const struct store_options *options, struct store **ret, struct err *err)
+{
+	pthread_rwlockattr_t attr;
+	struct store *store = mem_zalloc(1, sizeof(*store));
+	if (!store)
+		return err_set(err, ERR_NOMEM, "opening the store: no memory");
+	store->options = *options;
+	store->lock_fd = -1;
+	pthread_rwlockattr_init(&attr);
+	/* So that a stream of queries cannot keep the database from being opened anew. */
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&store->rocks_lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+	int rc = open_parts(store, err);
+	if (rc) {
+		store_close(store);
+		return err_wrap(err, "opening store %s", options->path ? options->path : "");
+	}
+	*ret = store;
+	return 0;
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	retention_stop(store);
+	writer_stop(store);
+	page_cache_destroy(store->pages);
+	rocks_close(store->rocks);
+	fd_close(&store->lock_fd);
+	pthread_rwlock_destroy(&store->rocks_lock);
+	mem_free(store->path);
+	mem_free(store->database_path);
+	mem_free(store);
+}
+
+/* ---- writing ---- */
+
+int store_write(struct store *store, const struct store_batch *batch, struct err *err)
+{
+	return writer_submit(store, batch, err);
+}
+
+/* ---- asking ---- */
+
+static int end_query(struct query *query, uint64_t start_ns, int rc)
+{
+	query_close(query);
+	histogram_observe_ns(&store_query_seconds, clock_mono_ns() - start_ns);
+	return rc;
+}
+
+int store_merge(struct store *store, const struct store_selection *selection, struct arena *arena,
+		struct store_tree *ret, struct err *err)
+{
+	struct query query;
+	uint64_t start_ns = clock_mono_ns();
+	int rc = query_open(store, selection, &query, err);
+	return rc ? rc : end_query(&query, start_ns, answer_merge(&query, arena, ret, err));
+}
+
+int store_points(struct store *store, const struct store_selection *selection, uint64_t step_ns,
+		 const struct str *group_by, size_t group_count, struct arena *arena,
+		 struct store_points **ret, size_t *ret_count, struct err *err)
+{
+	struct query query;
+	uint64_t start_ns = clock_mono_ns();
+	int rc = query_open(store, selection, &query, err);
+	return rc ? rc : end_query(&query, start_ns,
+				   answer_points(&query, step_ns, group_by, group_count, arena, ret,
+						 ret_count, err));
+}
+
+int store_label_names(struct store *store, const struct store_selection *selection,
+		      struct arena *arena, struct str **ret, size_t *ret_count, struct err *err)
+{
+	struct query query;
+	uint64_t start_ns = clock_mono_ns();
+	int rc = query_open(store, selection, &query, err);
+	return rc ? rc : end_query(&query, start_ns,
+				   answer_label_names(&query, arena, ret, ret_count, err));
+}
+
+int store_label_values(struct store *store, const struct store_selection *selection,
+		       struct str name, struct arena *arena, struct str **ret, size_t *ret_count,
+		       struct err *err)
+{
+	struct query query;
+	uint64_t start_ns = clock_mono_ns();
+	int rc = query_open(store, selection, &query, err);
+	return rc ? rc : end_query(&query, start_ns,
+				   answer_label_values(&query, name, arena, ret, ret_count, err));
+}
+
+int store_series_labels(struct store *store, const struct store_selection *selection,
+			const struct str *names, size_t name_count, struct arena *arena,
+			struct store_labels **ret, size_t *ret_count, struct err *err)
+{
+	struct query query;
+	uint64_t start_ns = clock_mono_ns();
+	int rc = query_open(store, selection, &query, err);
+	return rc ? rc : end_query(&query, start_ns,
+				   answer_series(&query, names, name_count, arena, ret, ret_count,
+						 err));
+}
+
+int store_stats(struct store *store, struct store_stats *ret, struct err *err)
+{
+	return answer_stats(store, ret, err);
+}
