@@ -34,7 +34,6 @@ struct ingest_config {
 
 	size_t message_bytes;	 /* unpacked request, default 100 MiB: RESOURCE_EXHAUSTED / 413 */
 	size_t json_bytes;	 /* the same for JSON, whose tree is large, default 16 MiB */
-	size_t memory_bytes;	 /* for decoding and converting one request, default 1 GiB */
 	uint32_t label_names;	 /* of one series, fixed ones included, default 128 */
 	uint32_t label_name_bytes;  /* default 1024 */
 	uint32_t label_value_bytes; /* default 16384 */
