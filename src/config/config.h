@@ -49,6 +49,8 @@ enum {
 	CONFIG_DEPTH_MAX = 64,
 	CONFIG_NODES_MAX = 200 * 1000,
 	CONFIG_FILE_MAX_BYTES = 8 * 1024 * 1024,
+	CONFIG_ANCHORS_MAX = 1000,
+	CONFIG_MERGED_KEYS_MAX = 2000, /* of a map that uses << */
 };
 
 /* One YAML document; an empty one is a CONFIG_NULL node. Merge keys (<<) work. ERR_INVALID

@@ -24,6 +24,7 @@ struct parse {
 	const char *file;
 	struct str text;
 	struct anchor *anchors; /* the newest first: a name may be used again */
+	size_t anchor_count;
 	size_t nodes;
 	struct err *err;
 };
@@ -106,6 +107,9 @@ static int open_anchor(struct parse *p, const yaml_char_t *name, struct anchor *
 	*ret = NULL;
 	if (!name)
 		return 0;
+	if (++p->anchor_count > CONFIG_ANCHORS_MAX)
+		return fail_at(p, p->event.start_mark, ERR_LIMIT,
+			       "more anchors than one configuration may have");
 	struct anchor *anchor = arena_zalloc(p->arena, 1, sizeof(*anchor));
 	if (!anchor)
 		return no_memory(p);
@@ -264,6 +268,10 @@ static int merge_from(struct parse *p, struct config_node *map, const struct con
 	}
 	if (from->kind != CONFIG_MAP)
 		return config_err(from, p->err, ERR_INVALID, "\"<<\" needs a map");
+	if (map->count + from->count > CONFIG_MERGED_KEYS_MAX)
+		return config_err(from, p->err, ERR_LIMIT,
+				  "\"<<\" makes a map of more than %d keys",
+				  CONFIG_MERGED_KEYS_MAX);
 	for (size_t i = 0; i < from->count; i++)
 		if (!config_entry_find(map, from->entries[i].key) &&
 		    !config_node_add(p->arena, map, &cap, &from->entries[i]))

@@ -171,6 +171,32 @@ static void many_keys_are_checked_quickly(void **state)
 	buf_deinit(&text);
 }
 
+/* Both are looked up one by one, so there must be few of them. */
+static void anchors_and_merged_keys_are_bounded(void **state)
+{
+	struct buf text = {0};
+
+	(void)state;
+	for (int i = 0; i < CONFIG_ANCHORS_MAX; i++)
+		buf_printf(&text, "- &a%d x\n", i);
+	buf_char(&text, '\0');
+	assert_non_null(parse(text.ptr));
+	text.len--;
+	buf_cstr(&text, "- &more x\n");
+	buf_char(&text, '\0');
+	assert_null(parse(text.ptr));
+	assert_int_equal(err.code, ERR_LIMIT);
+	buf_clear(&text);
+	buf_cstr(&text, "b: 1\n<<: {");
+	for (int i = 0; i < CONFIG_MERGED_KEYS_MAX; i++)
+		buf_printf(&text, "k%d: v, ", i);
+	buf_cstr(&text, "}\n");
+	buf_char(&text, '\0');
+	assert_null(parse(text.ptr));
+	assert_string_equal(err.text, "f.yaml:2: \"<<\" makes a map of more than 2000 keys");
+	buf_deinit(&text);
+}
+
 static void a_file_is_read_and_a_missing_one_named(void **state)
 {
 	char path[] = "/tmp/cresset-config-XXXXXX";
@@ -225,6 +251,7 @@ int main(void)
 		cmocka_unit_test_teardown(depth_is_bounded, drop_arena),
 		cmocka_unit_test_teardown(a_bomb_of_aliases_is_refused_early, drop_arena),
 		cmocka_unit_test_teardown(many_keys_are_checked_quickly, drop_arena),
+		cmocka_unit_test_teardown(anchors_and_merged_keys_are_bounded, drop_arena),
 		cmocka_unit_test_teardown(a_file_is_read_and_a_missing_one_named, drop_arena),
 		cmocka_unit_test_teardown(each_shortage_of_memory_is_an_error, drop_arena),
 	};
