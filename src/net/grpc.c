@@ -43,7 +43,7 @@ int net_grpc_message(const struct net_request *request, size_t limit_bytes, stru
 		     struct err *err)
 {
 	struct str message, encoding = net_header_get(request, STR("grpc-encoding"));
-	uint8_t packed;
+	uint8_t packed = 0;
 	int code = read_frame(request->body, &packed, &message, err);
 
 	if (code)

@@ -357,7 +357,7 @@ static int select_merge_stacktraces(const struct api_call *call, const ProtobufC
 	Querier__V1__SelectMergeStacktracesResponse *out = (void *)response;
 	struct query_type type;
 	struct query_range range;
-	uint64_t max_nodes;
+	uint64_t max_nodes = 0;
 
 	int rc = check_format(in, err);
 	if (rc == 0)
