@@ -2,9 +2,6 @@
  * for every engine. */
 #include "query/query.h"
 
-#include <math.h>
-#include <stdlib.h>
-
 #include "base/clock.h"
 
 static const int64_t MS_MAX = INT64_MAX / NS_PER_MS - 1;
@@ -90,88 +87,5 @@ int query_types(struct store *store, const struct query_range *range, struct are
 			kept++;
 	*ret = types;
 	*ret_count = kept;
-	return 0;
-}
-
-/* ---- points over time ---- */
-
-static int check_points(const struct query_range *range, const struct query_points *points,
-			struct err *err)
-{
-	enum { POINTS_MAX = 1000 * 1000 };
-	double span_s = (double)(range->end_ms - range->start_ms) / 1000.0;
-
-	if (!(points->step_s >= 0.001) || !(points->step_s < 1e9))
-		return err_set(err, ERR_INVALID, "step must be at least 0.001 s (and below 1e9 s)");
-	if (span_s / points->step_s > POINTS_MAX)
-		return err_set(err, ERR_INVALID, "a step of %g s makes more than %d points",
-			       points->step_s, POINTS_MAX);
-	return 0;
-}
-
-static double sum_of(const struct store_points *series)
-{
-	double sum = 0;
-	for (size_t i = 0; i < series->point_count; i++)
-		sum += series->points[i].value;
-	return sum;
-}
-
-static int compare_labels(const struct store_points *a, const struct store_points *b)
-{
-	for (size_t i = 0; i < a->label_count && i < b->label_count; i++) {
-		int c = str_compare(a->labels[i].name, b->labels[i].name);
-		if (c == 0)
-			c = str_compare(a->labels[i].value, b->labels[i].value);
-		if (c)
-			return c;
-	}
-	return a->label_count < b->label_count ? -1 : a->label_count > b->label_count;
-}
-
-static int by_labels(const void *a, const void *b)
-{
-	return compare_labels(a, b);
-}
-
-/* Ties by labels, so that the same question has the same answer. */
-static int by_sum(const void *a, const void *b)
-{
-	double x = sum_of(a), y = sum_of(b);
-	if (x != y)
-		return x > y ? -1 : 1;
-	return compare_labels(a, b);
-}
-
-static void keep_largest(struct store_points *series, size_t *count, int64_t limit)
-{
-	if (limit > 0 && (uint64_t)limit < *count) {
-		qsort(series, *count, sizeof(*series), by_sum);
-		*count = (size_t)limit;
-	}
-	qsort(series, *count, sizeof(*series), by_labels);
-}
-
-int query_series(struct store *store, const struct query_range *range,
-		 const struct query_points *points, struct arena *arena, struct store_points **ret,
-		 size_t *ret_count, struct err *err)
-{
-	struct store_selection selection;
-	struct store_points *series = NULL;
-	size_t count = 0;
-
-	int rc = check_points(range, points, err);
-	if (rc == 0)
-		rc = query_select(arena, range, &selection, err);
-	if (rc == 0)
-		rc = store_points(store, &selection, (uint64_t)llround(points->step_s * 1e9),
-				  points->group_by, points->group_count, arena, &series, &count,
-				  err);
-	if (rc)
-		return rc;
-	if (count > 0)
-		keep_largest(series, &count, points->limit);
-	*ret = series;
-	*ret_count = count;
 	return 0;
 }

@@ -15,41 +15,6 @@ static struct metric errors_total =
 
 /* ---- answers ---- */
 
-void api_error(struct net_answer *answer, const struct err *err)
-{
-	const struct err_info *info = err_info(err->code);
-
-	answer->status = info->http_status;
-	buf_clear(&answer->body);
-	buf_printf(&answer->body, "{\"code\":\"%s\",\"message\":", info->connect_code);
-	pbjson_text(str_of(err->text), &answer->body);
-	buf_char(&answer->body, '}');
-	net_answer_header(answer, STR("content-type"), STR("application/json"));
-	net_answer_header(answer, STR("x-content-type-options"), STR("nosniff"));
-}
-
-static bool is_rpc(const struct net_request *request)
-{
-	struct str type = net_header_get(request, STR("content-type"));
-	return str_equal(request->method, STR("POST")) &&
-	       (str_starts_with(type, STR("application/json")) ||
-		str_starts_with(type, STR("application/proto")));
-}
-
-void api_not_found(void *user, const struct net_request *request, struct net_answer *answer)
-{
-	struct err err;
-
-	(void)user;
-	bool rpc = is_rpc(request) || net_is_grpc(request);
-	err_set(&err, rpc ? ERR_UNSUPPORTED : ERR_NOT_FOUND, "%.*s: there is no such %s here",
-		STR_ARG(str_sub(request->path, 0, 200)), rpc ? "method" : "page");
-	if (net_is_grpc(request))
-		net_grpc_error(answer, &err, -1);
-	else
-		api_error(answer, &err);
-}
-
 static void refuse_method(struct net_answer *answer)
 {
 	net_answer_text(answer, 405, "only POST is allowed here");
