@@ -1,0 +1,261 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "server/server.h"
+
+struct fixture {
+	struct arena arena;
+	struct server_config config;
+	struct err err;
+	struct buf warnings;
+	char path[64];
+	char flag[96];
+};
+
+static int set_up(void **state)
+{
+	static struct fixture f;
+	memset(&f, 0, sizeof(f));
+	arena_init(&f.arena, 0);
+	snprintf(f.path, sizeof(f.path), "/tmp/cresset-config-XXXXXX");
+	int fd = mkstemp(f.path);
+	assert_true(fd >= 0);
+	close(fd);
+	snprintf(f.flag, sizeof(f.flag), "-config.file=%s", f.path);
+	*state = &f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	buf_deinit(&f->warnings);
+	arena_deinit(&f->arena);
+	return unlink(f->path);
+}
+
+static void write_file(struct fixture *f, const char *text)
+{
+	assert_int_equal(fd_replace_file(f->path, text, strlen(text), NULL), 0);
+}
+
+static void warn(void *data, const char *text)
+{
+	struct fixture *f = data;
+	buf_cstr(&f->warnings, text);
+	buf_char(&f->warnings, '\n');
+}
+
+static int load(struct fixture *f, char **argv)
+{
+	int argc = 0;
+	while (argv[argc])
+		argc++;
+	return server_config_load(&f->arena, argc, argv, warn, f, &f->config, &f->err);
+}
+
+#define LOAD(f, ...) load(f, (char *[]){__VA_ARGS__, NULL})
+
+static void must(struct fixture *f, int rc)
+{
+	if (rc)
+		fail_msg("%s", f->err.text);
+}
+
+static void assert_str(struct str got, const char *want)
+{
+	assert_string_equal(got.len ? got.ptr : "", want);
+}
+
+static bool warned(const struct fixture *f, const char *text)
+{
+	return str_find(buf_text(&f->warnings), str_of(text)) >= 0;
+}
+
+static void defaults_are_those_of_pyroscope(void **state)
+{
+	struct fixture *f = *state;
+	must(f, load(f, (char *[]){NULL}));
+	assert_str(f->config.http.address, "");
+	assert_int_equal(f->config.http.port, 4040);
+	assert_int_equal(f->config.limits.flame_nodes_default, 8192);
+	assert_int_equal(f->config.limits.flame_nodes_max, 1048576);
+	assert_int_equal(f->config.limits.query_length_ns, 0);
+	assert_true(f->config.limits.retention_ns == 31LL * 24 * 3600 * NS_PER_S);
+	assert_int_equal(f->config.http.log_level, LOG_INFO);
+	assert_false(f->config.multitenancy);
+	assert_int_equal(f->warnings.len, 0);
+}
+
+/* The file and the command line of the documentation page of the eBPF profiler. */
+static void the_documented_recipe_loads(void **state)
+{
+	struct fixture *f = *state;
+	char push[] = "-self-profiling.disable-push=true";
+	write_file(f, "limits:\n"
+		      "    ingestion_relabeling_rules:\n"
+		      "        - action: labelmap\n"
+		      "          regex: ^process.executable.name$\n"
+		      "          replacement: service_name\n");
+	must(f, LOAD(f, push, f->flag));
+	assert_true(f->config.disable_push);
+	assert_int_equal(f->config.limits.relabel_rules.count, 1);
+	const struct server_relabel_row *row = f->config.limits.relabel_rules.items;
+	assert_str(row->action, "labelmap");
+	assert_str(row->regex, "^process.executable.name$");
+	assert_str(row->replacement, "service_name");
+	assert_str(row->separator, ";");
+	assert_int_equal(f->warnings.len, 0);
+}
+
+static void flags_win_over_the_file(void **state)
+{
+	struct fixture *f = *state;
+	char port[] = "--server.http-listen-port", value[] = "5050", level[] = "-log.level=debug";
+	write_file(f, "server:\n  http_listen_port: 1\n  http_listen_address: 127.0.0.1\n"
+		      "  log_level: error\npyroscopedb:\n  data_path: /data\n"
+		      "multitenancy_enabled: true\n");
+	must(f, LOAD(f, f->flag, port, value, level));
+	assert_int_equal(f->config.http.port, 5050);
+	assert_int_equal(f->config.http.log_level, LOG_DEBUG);
+	assert_str(f->config.http.address, "127.0.0.1");
+	assert_str(f->config.data_path, "/data");
+	assert_true(f->config.multitenancy);
+}
+
+static void what_a_drop_in_must_take_is_taken(void **state)
+{
+	char *argv[] = {
+		(char[]){"-target=all"},
+		(char[]){"-auth.multitenancy-enabled"},
+		(char[]){"-server.http-listen-address=0.0.0.0"},
+		(char[]){"-server.grpc-max-recv-msg-size-bytes=104857600"},
+		(char[]){"-log.level=warn"},
+		(char[]){"-log.format=json"},
+		(char[]){"-storage.backend=filesystem"},
+		(char[]){"-storage.filesystem.dir=/data/shared"},
+		(char[]){"-pyroscopedb.data-path=/data"},
+		(char[]){"-querier.max-query-length=24h"},
+		(char[]){"-usage-stats.enabled=false"},
+		(char[]){"-server.http-tls-cert-path=/c.pem"},
+		(char[]){"-server.http-tls-key-path=/k.pem"},
+		NULL,
+	};
+	struct fixture *f = *state;
+	must(f, load(f, argv));
+	assert_true(f->config.multitenancy);
+	assert_int_equal(f->config.http.message_bytes, 104857600);
+	assert_int_equal(f->config.http.log_format, SERVER_LOG_JSON);
+	assert_true(f->config.limits.query_length_ns == 24LL * 3600 * NS_PER_S);
+	assert_str(f->config.http.tls.key_file, "/k.pem");
+	assert_int_equal(f->warnings.len, 0);
+}
+
+static void keys_of_a_cluster_are_warned_about_once_each(void **state)
+{
+	struct fixture *f = *state;
+	char join[] = "-memberlist.join", member[] = "pyroscope-0",
+	     ring[] = "-ingester.ring.store=x";
+	write_file(f, "memberlist:\n  join_members: [a, b]\n  bind_port: 7946\n"
+		      "store_gateway:\n  sharding_ring: {replication_factor: 1}\n"
+		      "limits: {ingestion_rate_mb: 1000, max_query_parallelism: 0}\n"
+		      "storage: {backend: s3, s3: {bucket_name: b, secret_access_key: hush}}\n");
+	must(f, LOAD(f, join, member, f->flag, ring));
+	assert_true(warned(f, "flag -memberlist.join has no effect here\n"));
+	assert_true(warned(f, "flag -ingester.ring.store has no effect here\n"));
+	assert_true(warned(f, "key \"memberlist\": has no effect here\n"));
+	assert_true(warned(f, "key \"store_gateway\": has no effect here\n"));
+	assert_true(warned(f, "ingestion_rate_mb"));
+	assert_true(warned(f, "object stores are not used"));
+	assert_false(warned(f, "hush"));
+}
+
+static void unknown_keys_and_flags_are_refused_with_a_hint(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} rows[] = {
+		{"limits:\n  max_query_lenght: 1h\n", ":2: field \"max_query_lenght\" not found"},
+		{"limits:\n  max_query_lenght: 1h\n", "did you mean \"max_query_length\"?"},
+		{"sever: {}\n", "did you mean \"server\"?"},
+		{"server:\n  http_listen_port: 99999\n", ":2: "},
+		{"server:\n  http_listen_port: x\n", "http_listen_port"},
+		{"server: [\n", "failed parsing config"},
+		{"limits:\n  ingestion_relabeling_rules:\n  - action: labelmap\n  - action: nope\n",
+		 ":4: "},
+		{"limits:\n  ingestion_relabeling_rules:\n  - {action: keep, regex: '('}\n",
+		 ":3: "},
+		{"limits:\n  ingestion_relabeling_rules:\n  - {regexp: a}\n",
+		 "did you mean \"regex\"?"},
+		{"server:\n  http_tls_config:\n    cert_file: a\n",
+		 "cert_file and key_file go together"},
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		write_file(f, rows[i].text);
+		assert_int_equal(LOAD(f, f->flag), ERR_INVALID);
+		if (!strstr(f->err.text, rows[i].why))
+			fail_msg("%s: %s", rows[i].text, f->err.text);
+		assert_non_null(strstr(f->err.text, "failed parsing config: "));
+	}
+	char slip[] = "-server.http-listen-prot=1";
+	assert_int_equal(LOAD(f, slip), ERR_INVALID);
+	assert_string_equal(f->err.text,
+			    "flag provided but not defined: -server.http-listen-prot (did you mean "
+			    "-server.http-listen-port?)");
+	char target[] = "-target=querier", backend[] = "-storage.backend=tape";
+	assert_int_equal(LOAD(f, target), ERR_INVALID);
+	assert_int_equal(LOAD(f, backend), ERR_INVALID);
+	char missing[] = "-config.file=/nonexistent.yaml";
+	assert_int_equal(LOAD(f, missing), ERR_NOT_FOUND);
+}
+
+static void the_environment_is_expanded_when_asked(void **state)
+{
+	struct fixture *f = *state;
+	char expand[] = "-config.expand-env";
+	setenv("CRESSET_TEST_PORT", "7070", 1);
+	write_file(f, "server:\n  http_listen_port: ${CRESSET_TEST_PORT}\n"
+		      "  http_listen_address: ${CRESSET_TEST_NONE:-::1}\n");
+	must(f, LOAD(f, f->flag, expand));
+	assert_int_equal(f->config.http.port, 7070);
+	assert_str(f->config.http.address, "::1");
+	assert_int_equal(LOAD(f, f->flag), ERR_INVALID);
+}
+
+static void help_lists_the_flags(void **state)
+{
+	struct buf out;
+	(void)state;
+	buf_init(&out, 0);
+	server_config_help(&out);
+	assert_true(str_find(buf_text(&out), STR("-server.http-listen-port")) >= 0);
+	assert_true(str_find(buf_text(&out), STR("-pyroscopedb.data-path")) >= 0);
+	buf_deinit(&out);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(defaults_are_those_of_pyroscope),
+		TEST(the_documented_recipe_loads),
+		TEST(flags_win_over_the_file),
+		TEST(what_a_drop_in_must_take_is_taken),
+		TEST(keys_of_a_cluster_are_warned_about_once_each),
+		TEST(unknown_keys_and_flags_are_refused_with_a_hint),
+		TEST(the_environment_is_expanded_when_asked),
+		TEST(help_lists_the_flags),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
