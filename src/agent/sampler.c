@@ -86,6 +86,8 @@ static uint32_t ring_bytes(const struct sampler_options *options, uint32_t cpus)
 {
 	uint64_t want = (uint64_t)options->samples_per_second * cpus * TYPICAL_RECORD_BYTES;
 	uint32_t bytes = RING_BYTES_MIN;
+	if (options->ring_bytes)
+		return options->ring_bytes;
 	while (bytes < want && bytes < RING_BYTES_MAX)
 		bytes *= 2;
 	return bytes;

@@ -15,6 +15,7 @@ struct sampler_options {
 	bool send_idle;
 	uint32_t verifier_log_level; /* 0..2 */
 	const struct cpu_set *only;  /* NULL: every online CPU */
+	uint32_t ring_bytes;	     /* a power of two, at least a page; 0: by rate and CPUs */
 };
 
 /* One sample, valid during the call. */
