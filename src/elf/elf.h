@@ -29,7 +29,7 @@
 /* ---- one file ---------------------------------------------------------- */
 
 enum {
-	ELF_BUILD_ID_MAX = 64,	  /* bytes; GNU's are 16 or 20 */
+	ELF_BUILD_ID_MAX = 64,	   /* bytes; GNU's are 16 or 20 */
 	ELF_GO_BUILD_ID_MAX = 128, /* characters; Go's are 83 */
 	ELF_HTLHASH_CHARS = 32,
 };
@@ -57,7 +57,7 @@ struct elf_info {
 	bool has_eh_frame; /* can be unwound by table */
 	bool is_go;	   /* has .gopclntab or .go.buildinfo */
 	/* NUL-terminated, "" when there is none. */
-	char build_id[2 * ELF_BUILD_ID_MAX + 1];    /* GNU build id, lower-case hex */
+	char build_id[2 * ELF_BUILD_ID_MAX + 1];   /* GNU build id, lower-case hex */
 	char go_build_id[ELF_GO_BUILD_ID_MAX + 1]; /* as `go tool buildid` prints it */
 };
 
@@ -88,7 +88,8 @@ MUST_USE int elf_read(const struct elf_file *file, uint64_t offset, void *dst, s
 
 /* For an executable mapping that starts at map_start and shows the file from map_offset (the pgoff
  * in bytes): vaddr = pc - bias, modulo 2^64. False when no PT_LOAD covers that part of the file. */
-bool elf_bias(const struct elf_file *file, uint64_t map_start, uint64_t map_offset, uint64_t *ret_bias);
+bool elf_bias(const struct elf_file *file, uint64_t map_start, uint64_t map_offset,
+	      uint64_t *ret_bias);
 /* The vaddr of a byte of the file; executable segments are asked first. */
 bool elf_vaddr_of_offset(const struct elf_file *file, uint64_t offset, uint64_t *ret_vaddr);
 
@@ -149,8 +150,7 @@ enum { SYMBOL_DISPLAY_MAX = 2048 /* bytes, then "…" */ };
  *   anything else   as it is
  *
  * Names above 1 KiB (C++, a limit of libiberty) or 4 KiB (Rust) are not demangled; work and output
- * are bounded, whatever the name. Needs
- * up to 2 MiB of stack on a hostile name. Valid UTF-8 in, valid UTF-8 out. No memory: system_name. */
+ * are bounded, whatever the name; the worst found takes 260 KiB of stack. Valid UTF-8 in, valid UTF-8 out. No memory: system_name. */
 struct str symbol_display_name(struct str system_name, struct buf *scratch);
 
 /* ---- the cache --------------------------------------------------------- */
@@ -189,9 +189,9 @@ void symbol_cache_destroy(struct symbol_cache *cache); /* NULL is fine */
  * intern or copy them at once. Ask address by address in any order; sorted by file is fastest.
  * ERR_NOT_FOUND: the file is known and has no function there (or none at all). Others: why there is
  * no table; remembered, and a failure of open, which another process may not have, for 5 s only. */
-MUST_USE int symbol_cache_find(struct symbol_cache *cache, const struct elf_key *key, uint64_t vaddr,
-			       symbol_open_fn open, void *arg, struct symbol_found *ret,
-			       struct err *err);
+MUST_USE int symbol_cache_find(struct symbol_cache *cache, const struct elf_key *key,
+			       uint64_t vaddr, symbol_open_fn open, void *arg,
+			       struct symbol_found *ret, struct err *err);
 /* The same for an image that is no file (the vDSO): loaded once, kept until the cache goes. */
 MUST_USE int symbol_cache_find_vdso(struct symbol_cache *cache, uint64_t vaddr,
 				    struct symbol_found *ret, struct err *err);

@@ -116,7 +116,7 @@ static void the_bias_of_a_mapping_is_what_the_loader_chose(void **state)
 }
 
 /* An image with two segments whose bytes share a page of the file, as lld and mold lay them out. */
-static size_t make_shared_page_image(uint8_t *image, size_t cap)
+static size_t make_shared_page_image(uint8_t *image, size_t cap, bool both_exec)
 {
 	Elf64_Ehdr header = {
 		.e_ident = ELFMAG "\2\1\1",
@@ -139,6 +139,7 @@ static size_t make_shared_page_image(uint8_t *image, size_t cap)
 	assert_true(cap >= 0x2000);
 	memset(image, 0, 0x2000);
 	data.p_memsz = data.p_filesz;
+	data.p_flags |= both_exec ? PF_X : 0;
 	memcpy(image, &header, sizeof(header));
 	memcpy(image + sizeof(header), &data, sizeof(data));
 	memcpy(image + sizeof(header) + sizeof(data), &code, sizeof(code));
@@ -152,7 +153,7 @@ static void an_executable_mapping_belongs_to_the_executable_segment(void **state
 	uint64_t value;
 
 	(void)state;
-	size_t len = make_shared_page_image(image, sizeof(image));
+	size_t len = make_shared_page_image(image, sizeof(image), false);
 	assert_int_equal(elf_open_memory(image, len, &file, NULL), 0);
 	/* Page 1 of the file holds the end of the data and the start of the code. */
 	assert_true(elf_bias(file, 0x7f0000002000, 0x1000, &value));
@@ -163,6 +164,37 @@ static void an_executable_mapping_belongs_to_the_executable_segment(void **state
 	assert_true(value == 0x2650);
 	assert_false(elf_vaddr_of_offset(file, 0x5000, &value));
 	assert_false(elf_bias(file, 0x7f0000002000, 0x5000, &value));
+	elf_close(file);
+}
+
+static void a_mapping_belongs_to_the_segment_that_starts_in_its_first_page(void **state)
+{
+	uint8_t image[0x2000];
+	struct elf_file *file;
+	uint64_t value;
+
+	(void)state;
+	size_t len = make_shared_page_image(image, sizeof(image), true);
+	assert_int_equal(elf_open_memory(image, len, &file, NULL), 0);
+	assert_true(elf_bias(file, 0x7f0000002000, 0x1000, &value));
+	assert_true(value == 0x7f0000000000);
+	assert_true(elf_bias(file, 0x7f0000000000, 0, &value));
+	assert_true(value == 0x7f0000000000);
+	elf_close(file);
+}
+
+static void reading_past_the_end_of_an_image_is_an_error(void **state)
+{
+	static uint8_t image[0x2000];
+	struct elf_file *file;
+	char bytes[16];
+
+	(void)state;
+	size_t len = make_shared_page_image(image, sizeof(image), false);
+	assert_int_equal(elf_open_memory(image, len, &file, NULL), 0);
+	assert_int_equal(elf_read(file, len - 16, bytes, 16, NULL), 0);
+	assert_int_equal(elf_read(file, len - 15, bytes, 16, NULL), ERR_CORRUPT);
+	assert_int_equal(elf_read(file, len + 1, bytes, 0, NULL), ERR_CORRUPT);
 	elf_close(file);
 }
 
@@ -257,6 +289,8 @@ int main(void)
 		cmocka_unit_test(sections_are_found_by_name),
 		cmocka_unit_test(the_bias_of_a_mapping_is_what_the_loader_chose),
 		cmocka_unit_test(an_executable_mapping_belongs_to_the_executable_segment),
+		cmocka_unit_test(a_mapping_belongs_to_the_segment_that_starts_in_its_first_page),
+		cmocka_unit_test(reading_past_the_end_of_an_image_is_an_error),
 		cmocka_unit_test(what_is_not_served_is_refused_with_its_reason),
 		cmocka_unit_test(object_files_and_folders_are_refused),
 		cmocka_unit_test(a_file_that_shrinks_after_opening_is_an_error),

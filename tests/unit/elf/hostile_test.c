@@ -2,6 +2,8 @@
  * that it ends, and that what is found is inside what was promised. */
 #include "samples.h"
 
+#include <elf.h>
+
 enum { IMAGE_MAX_BYTES = 1 << 20 };
 
 static uint8_t image[IMAGE_MAX_BYTES];
@@ -103,19 +105,148 @@ static void a_file_may_be_cut_anywhere(void **state)
 		look_at_copy(image, cut);
 }
 
-static void a_million_names_may_be_one_endless_string(void **state)
+enum { MADE_CODE = 0x1000, MADE_CODE_BYTES = 1 << 24 };
+
+/* An image in `image` of these symbols and names; code is promised and never read. */
+static size_t make_image(const Elf64_Sym *symbols, size_t count, const char *names,
+			 size_t names_len)
 {
-	size_t len = read_image(SAMPLE("labels"));
-	int fd;
-	struct elf_file *file = open_elf(SAMPLE("labels"), &fd);
-	const struct elf_section *names = elf_section_named(file, ".strtab");
+	static const char section_names[] = "\0.text";
+	Elf64_Ehdr header = {
+		.e_ident = ELFMAG "\2\1\1",
+		.e_type = ET_DYN,
+		.e_machine = EM_X86_64,
+		.e_shoff = sizeof(header),
+		.e_shentsize = sizeof(Elf64_Shdr),
+		.e_shnum = 5,
+		.e_shstrndx = 4,
+	};
+	size_t at = sizeof(header) + 5 * sizeof(Elf64_Shdr), symbols_len = count * sizeof(*symbols);
+	Elf64_Shdr sections[5] = {
+		{0},
+		{.sh_name = 1,
+		 .sh_type = SHT_PROGBITS,
+		 .sh_flags = SHF_ALLOC | SHF_EXECINSTR,
+		 .sh_addr = MADE_CODE,
+		 .sh_size = MADE_CODE_BYTES},
+		{.sh_type = SHT_SYMTAB, .sh_offset = at, .sh_size = symbols_len, .sh_link = 3},
+		{.sh_type = SHT_STRTAB, .sh_offset = at + symbols_len, .sh_size = names_len},
+		{.sh_type = SHT_STRTAB,
+		 .sh_offset = at + symbols_len + names_len,
+		 .sh_size = sizeof(section_names)},
+	};
+
+	assert_true(at + symbols_len + names_len + sizeof(section_names) <= sizeof(image));
+	memcpy(image, &header, sizeof(header));
+	memcpy(image + sizeof(header), sections, sizeof(sections));
+	memcpy(image + at, symbols, symbols_len);
+	memcpy(image + at + symbols_len, names, names_len);
+	memcpy(image + at + symbols_len + names_len, section_names, sizeof(section_names));
+	return at + symbols_len + names_len + sizeof(section_names);
+}
+
+static struct elf_symbols *load_image(size_t len)
+{
+	struct elf_symbols *symbols = NULL;
+	struct elf_file *file;
+
+	assert_int_equal(elf_open_memory(image, len, &file, NULL), 0);
+	assert_int_equal(elf_symbols_load(file, 0, &symbols, NULL), 0);
+	elf_close(file);
+	return symbols;
+}
+
+enum { MADE_SYMBOLS = 20000 };
+
+static Elf64_Sym made[MADE_SYMBOLS];
+
+static void functions_inside_functions_have_a_last_level(void **state)
+{
+	struct elf_symbol s;
 
 	(void)state;
-	assert_non_null(names);
-	memset(image + names->offset, 'a', (size_t)names->size);
-	look_at_copy(image, len);
-	elf_close(file);
-	close(fd);
+	for (uint32_t i = 0; i < MADE_SYMBOLS; i++)
+		made[i] = (Elf64_Sym){
+			.st_name = 1,
+			.st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC),
+			.st_shndx = 1,
+			.st_value = MADE_CODE + i,
+			.st_size = 3 * MADE_SYMBOLS - 2 * i,
+		};
+	struct elf_symbols *symbols = load_image(make_image(made, MADE_SYMBOLS, "\0f", 3));
+	/* Otherwise one look-up could climb through all of them. */
+	assert_true(elf_symbols_count(symbols) < 64);
+	assert_true(elf_symbols_find(symbols, MADE_CODE + 2 * MADE_SYMBOLS, &s));
+	assert_true(s.start + s.size > MADE_CODE + 2 * MADE_SYMBOLS);
+	elf_symbols_free(symbols);
+}
+
+static void many_names_may_be_one_endless_string(void **state)
+{
+	static char names[1 << 18];
+
+	(void)state;
+	memset(names, 'a', sizeof(names));
+	names[0] = '\0';
+	for (uint32_t i = 0; i < MADE_SYMBOLS; i++)
+		made[i] = (Elf64_Sym){
+			.st_name = 1 + i,
+			.st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC),
+			.st_shndx = 1,
+			.st_value = MADE_CODE + i / 1000,
+			.st_size = 1,
+		};
+	struct elf_symbols *symbols =
+		load_image(make_image(made, MADE_SYMBOLS, names, sizeof(names)));
+	assert_int_equal(elf_symbols_count(symbols), MADE_SYMBOLS / 1000);
+	assert_int_equal(elf_symbols_at(symbols, 0).name.len, 4096);
+	elf_symbols_free(symbols);
+}
+
+static void labels_and_symbols_of_others_are_no_functions(void **state)
+{
+	static const char names[] = "\0$x\0.L1\0undefined\0absolute\0code";
+	static const Elf64_Sym symbols_of[] = {
+		{.st_name = 1, .st_shndx = 1, .st_value = MADE_CODE},
+		{.st_name = 4, .st_shndx = 1, .st_value = MADE_CODE + 8},
+		{.st_name = 8, .st_info = STT_FUNC, .st_value = MADE_CODE + 16, .st_size = 8},
+		{.st_name = 18, .st_shndx = SHN_ABS, .st_value = 0x10, .st_size = 8},
+		{.st_name = 27,
+		 .st_info = STT_OBJECT,
+		 .st_shndx = 1,
+		 .st_value = MADE_CODE + 24,
+		 .st_size = 8},
+		{.st_name = 27,
+		 .st_info = STT_FUNC,
+		 .st_shndx = 1,
+		 .st_value = MADE_CODE + 32,
+		 .st_size = 8},
+	};
+
+	(void)state;
+	struct elf_symbols *symbols =
+		load_image(make_image(symbols_of, sizeof(symbols_of) / sizeof(symbols_of[0]), names,
+				      sizeof(names)));
+	assert_int_equal(elf_symbols_count(symbols), 1);
+	assert_true(elf_symbols_at(symbols, 0).start == MADE_CODE + 32);
+	elf_symbols_free(symbols);
+}
+
+static void a_size_past_the_section_is_cut_to_it(void **state)
+{
+	static const Elf64_Sym symbol = {.st_name = 1,
+					 .st_info = STT_FUNC,
+					 .st_shndx = 1,
+					 .st_value = MADE_CODE + MADE_CODE_BYTES - 4,
+					 .st_size = UINT64_MAX};
+	struct elf_symbols *symbols = load_image(make_image(&symbol, 1, "\0f", 3));
+	struct elf_symbol s;
+
+	(void)state;
+	assert_true(elf_symbols_find(symbols, symbol.st_value + 3, &s));
+	assert_int_equal(s.size, 4);
+	assert_false(elf_symbols_find(symbols, symbol.st_value + 4, &s));
+	elf_symbols_free(symbols);
 }
 
 static void names_that_are_not_text_become_text(void **state)
@@ -127,7 +258,7 @@ static void names_that_are_not_text_become_text(void **state)
 
 	(void)state;
 	while (name) {
-		memcpy(name, "\xff\n\x1b[2Jtyped_func", 16);
+		memcpy(name, "\xff\x7f\x1b[2Jtyped_func", 16);
 		name = memmem(image, len, "untyped_function", 16);
 	}
 	assert_int_equal(elf_open_memory(image, len, &file, NULL), 0);
@@ -143,7 +274,10 @@ int main(void)
 		cmocka_unit_test(every_byte_of_the_headers_may_be_wrong),
 		cmocka_unit_test(every_byte_of_the_symbol_tables_may_be_wrong),
 		cmocka_unit_test(a_file_may_be_cut_anywhere),
-		cmocka_unit_test(a_million_names_may_be_one_endless_string),
+		cmocka_unit_test(functions_inside_functions_have_a_last_level),
+		cmocka_unit_test(many_names_may_be_one_endless_string),
+		cmocka_unit_test(labels_and_symbols_of_others_are_no_functions),
+		cmocka_unit_test(a_size_past_the_section_is_cut_to_it),
 		cmocka_unit_test(names_that_are_not_text_become_text),
 	};
 

@@ -49,7 +49,8 @@ static void remove_fake(const struct fake_kernel *k)
 static const char small_kernel[] = "0000000000000000 A fixed_percpu_data\n"
 				   "ffffffff81000000 T _stext\n"
 				   "ffffffff81000000 T startup_64\n"
-				   "ffffffff81000100 t local_helper\n"
+				   "ffffffff81000100 t helper\n"
+				   "ffffffff81000100 T exported_helper\n"
 				   "ffffffff81000200 T __x64_sys_read\n"
 				   "ffffffff81000200 W weak_read\n"
 				   "ffffffff81000300 T _etext\n"
@@ -71,7 +72,7 @@ static void functions_are_found_with_module_and_size(void **state)
 	} cases[] = {
 		{0xffffffff81000000, "startup_64", "vmlinux", 0xffffffff81000000, 0x100},
 		{0xffffffff810000ff, "startup_64", "vmlinux", 0xffffffff81000000, 0x100},
-		{0xffffffff81000150, "local_helper", "vmlinux", 0xffffffff81000100, 0x100},
+		{0xffffffff81000150, "exported_helper", "vmlinux", 0xffffffff81000100, 0x100},
 		{0xffffffff81000210, "weak_read", "vmlinux", 0xffffffff81000200, 0x100},
 		{0xffffffffc0001000, "ext4_open", "ext4", 0xffffffffc0001000, 0x80},
 		/* To the module's end, not to its data. */
@@ -168,6 +169,12 @@ static void a_new_module_is_seen_by_refresh_only_once(void **state)
 	assert_text(s.name, "dummy_xmit");
 	assert_int_equal(kallsyms_refresh(kernel, &changed, NULL), 0);
 	assert_false(changed);
+	/* Taken out and in again, it is elsewhere. */
+	snprintf(text, sizeof(text), "%s", more_modules);
+	strstr(text, "c0100000")[2] = '2';
+	write_file(k.modules, text, strlen(text));
+	assert_int_equal(kallsyms_refresh(kernel, &changed, NULL), 0);
+	assert_true(changed);
 	kallsyms_free(kernel);
 	remove_fake(&k);
 }
