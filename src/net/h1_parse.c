@@ -1,6 +1,8 @@
 /* What llhttp leaves to us: the limits, the Host rule (RFC 9112 section 3.2),
  * no folded headers (section 5.2) and no message with both Content-Length and
  * Transfer-Encoding (section 6.1 allows to refuse it: request smuggling). */
+#include <string.h>
+
 #include "base/clock.h"
 #include "h1_state.h"
 
@@ -27,6 +29,7 @@ static int on_begin(llhttp_t *parser)
 	h1->call = conn_call_begin(h1->conn);
 	h1->host_seen = h1->host_twice = h1->in_body = false;
 	h1->trailer_bytes = 0;
+	h1->piece_input = 0;
 	buf_clear(&h1->target);
 	buf_clear(&h1->name);
 	buf_clear(&h1->value);
@@ -47,11 +50,53 @@ static int on_name(llhttp_t *parser, const char *ptr, size_t len)
 	return collect(h1, &h1->name, ptr, len);
 }
 
+/* A value comes in more than one piece when the input is cut inside of it, and when it is folded
+ * over lines, which llhttp undoes without a word. A cut has the one piece at the very end of an
+ * input and the next at the very start of the input after it. */
+static bool is_cut(const struct h1 *h1, const char *ptr)
+{
+	return h1->piece_at_end && h1->piece_input + 1 == h1->input_number &&
+	       ptr == h1->input_start;
+}
+
+/* Is there a line end in the white space just before at? Where that begins the input, the input
+ * before it counts too. */
+static bool line_end_before(const struct h1 *h1, const char *at)
+{
+	bool found = false;
+
+	while (at > h1->input_start) {
+		char c = *--at;
+		if (c != ' ' && c != '\t' && c != '\r' && c != '\n')
+			return found;
+		found |= c == '\n';
+	}
+	return found || h1->line_end_at_end;
+}
+
 static int on_value(llhttp_t *parser, const char *ptr, size_t len)
 {
 	struct h1 *h1 = parser->data;
+	bool folded = h1->piece_input ? !is_cut(h1, ptr) : line_end_before(h1, ptr);
 
+	if (folded && len > 0)
+		return refuse(h1, REFUSE_MALFORMED);
+	h1->piece_input = h1->input_number;
+	h1->piece_at_end = ptr + len == h1->input_end;
 	return collect(h1, &h1->value, ptr, len);
+}
+
+/* RFC 9110 section 5.6.2; llhttp lets blanks and empty names through. */
+static bool is_token(struct str name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		char c = name.ptr[i];
+		bool alnum =
+			(c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+		if (!alnum && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
+			return false;
+	}
+	return name.len > 0;
 }
 
 /* Trailers of a chunked request may not add to its headers; nobody here wants them. */
@@ -67,6 +112,7 @@ static int on_header_done(llhttp_t *parser)
 {
 	struct h1 *h1 = parser->data;
 
+	h1->piece_input = 0;
 	if (h1->in_body)
 		return drop_trailer(h1);
 	struct str name = buf_text(&h1->name);
@@ -76,7 +122,7 @@ static int on_header_done(llhttp_t *parser)
 		h1->host_twice = h1->host_seen;
 		h1->host_seen = true;
 	}
-	if (str_find_char(value, '\n') >= 0 || str_find_char(value, '\r') >= 0)
+	if (!is_token(name))
 		reason = REFUSE_MALFORMED;
 	buf_clear(&h1->name);
 	buf_clear(&h1->value);
@@ -197,8 +243,12 @@ void h1_parser_next(struct h1 *h1)
 
 size_t h1_parse(struct h1 *h1, const char *ptr, size_t len)
 {
+	h1->input_number++;
+	h1->input_start = ptr;
+	h1->input_end = ptr + len;
 	llhttp_errno_t code = llhttp_execute(&h1->parser, ptr, len);
 
+	h1->line_end_at_end = line_end_before(h1, h1->input_end);
 	if (code == HPE_OK)
 		return len;
 	if (h1->message_complete && code == HPE_PAUSED)

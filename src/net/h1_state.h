@@ -20,6 +20,12 @@ struct h1 {
 	struct buf head; /* status line and headers on their way out */
 	size_t head_sent;
 	enum refusal refused; /* by a parser callback */
+	/* The bytes in the parser, and where the last piece of the header value was. */
+	const char *input_start, *input_end;
+	uint64_t input_number;
+	uint64_t piece_input; /* 0: no piece yet */
+	bool piece_at_end;
+	bool line_end_at_end; /* the last input ended with white space that has a line end in it */
 	bool host_seen;
 	bool host_twice;
 	bool in_body; /* headers are complete: what still comes as a header is a trailer */

@@ -176,19 +176,34 @@ static bool wants_input(const void *self)
 	       nghttp2_session_get_outbound_queue_size(h2->session) < OUTBOUND_MAX;
 }
 
+/* A client that gives no window, or no more of its body, holds memory for nothing. */
+static void tick_call(struct h2 *h2, struct call *call)
+{
+	if (call->state == CALL_RECEIVING) {
+		call_refuse(call, REFUSE_SLOW_BODY);
+		call->state = CALL_SENDING;
+		h2_submit_answer(h2, call);
+		return;
+	}
+	refuse_count(REFUSE_SLOW_READER);
+	if (nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, call->stream_id,
+				      NGHTTP2_CANCEL) != 0)
+		h2->conn->failed = true;
+}
+
 static void tick_streams(struct h2 *h2, uint64_t now_ns)
 {
-	const struct net_limits *limits = &h2->conn->host->limits;
+	uint64_t limit_ns = h2->conn->host->limits.body_timeout_ns;
 	struct call *next;
 
 	for (struct call *call = h2->conn->calls; call; call = next) {
 		next = call->next;
-		if (call->state != CALL_RECEIVING || !call->body_expected ||
-		    now_ns - call->progress_ns <= limits->body_timeout_ns)
+		bool waits = call->state == CALL_SENDING ||
+			     (call->state == CALL_RECEIVING && call->body_expected);
+		if (!waits || now_ns < call->progress_ns || now_ns - call->progress_ns <= limit_ns)
 			continue;
-		call_refuse(call, REFUSE_SLOW_BODY);
-		call->state = CALL_SENDING;
-		h2_submit_answer(h2, call);
+		call->progress_ns = now_ns;
+		tick_call(h2, call);
 	}
 }
 

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/clock.h"
 #include "date.h"
 #include "h2_state.h"
 #include "stats.h"
@@ -64,6 +65,7 @@ static ssize_t read_body(nghttp2_session *session, int32_t stream_id, uint8_t *o
 	if (len)
 		memcpy(out, body.ptr + call->sent_bytes, len);
 	call->sent_bytes += len;
+	call->progress_ns = clock_mono_ns();
 	if (len == left) {
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
 		if (call->answer.trailer_count > 0) {
@@ -90,6 +92,7 @@ void h2_submit_answer(struct h2 *h2, struct call *call)
 	bool no_body = has_no_body(call);
 	nghttp2_data_provider body = {.source.ptr = call, .read_callback = read_body};
 
+	call->progress_ns = clock_mono_ns();
 	stats_request(2, call->answer.status);
 	put(&list, STR(":status"), number(status, (uint64_t)call->answer.status));
 	put_all(&list, call->answer.headers, call->answer.header_count);

@@ -7,9 +7,10 @@
 
 #include "conn.h"
 
-/* A token bucket of frames that make us work and bring nothing: PING, SETTINGS, PRIORITY, RST_STREAM,
- * empty DATA, unknown types (CVE-2019-9511 to 9518, CVE-2023-44487). WINDOW_UPDATE is not among
- * them: a client that downloads sends many, and one costs us no more than it costs the sender. */
+/* A token bucket of frames that make us work and bring nothing: PING, SETTINGS, PRIORITY,
+ * RST_STREAM, empty DATA (CVE-2019-9511 to 9518, CVE-2023-44487). Not among them: WINDOW_UPDATE, of
+ * which a client that downloads sends many, and unknown types, which nghttp2 skips unseen; one of
+ * either costs us no more than it costs the sender. */
 enum { H2_FLOOD_BURST = 1000, H2_FLOOD_PER_S = 100 };
 
 struct h2_guard {
