@@ -150,7 +150,8 @@ enum { SYMBOL_DISPLAY_MAX = 2048 /* bytes, then "…" */ };
  *   anything else   as it is
  *
  * Names above 1 KiB (C++, a limit of libiberty) or 4 KiB (Rust) are not demangled; work and output
- * are bounded, whatever the name; the worst found takes 260 KiB of stack. Valid UTF-8 in, valid UTF-8 out. No memory: system_name. */
+ * are bounded, whatever the name; the worst found takes 260 KiB of stack. Valid UTF-8 in, valid
+ * UTF-8 out. No memory: system_name. */
 struct str symbol_display_name(struct str system_name, struct buf *scratch);
 
 /* ---- the cache --------------------------------------------------------- */
