@@ -58,13 +58,27 @@ function select(selector) {
 	return HOST.filter((s) => (named || s.cores > 0) && matches({ service_name: s.name, ...s.labels }, matchers));
 }
 
-/** CPU ns of a service in the bucket that ends at t (s): a level, a wave, and some noise. */
-function bucketValue(service, type, t, step) {
+const GRAIN_S = 5;
+
+/** CPU ns a second of a service in the grain that ends at t (s): a level, a wave, and some noise. */
+function rateAt(service, type, t) {
 	const cores = (service.cores || 0.5) * (type === OFF_CPU ? 3 : 1);
 	const seed = seedOf(service.name);
 	const wave = 1 + 0.35 * Math.sin(t / (90 + seed % 400) + seed % 7);
-	const noise = 0.8 + 0.4 * ((Math.imul(seedOf(`${seed}:${Math.floor(t / step)}`), 2654435761) >>> 0) / 2 ** 32);
-	return Math.round(cores * wave * noise * step * 1e9);
+	const noise = 0.8 + 0.4 * ((Math.imul(seed ^ t, 2654435761) >>> 0) / 2 ** 32);
+	return Math.round(cores * wave * noise * 1e9);
+}
+
+/** CPU ns in (from, to], both in seconds; nothing before since (ms). */
+function cpuBetween(service, type, from, to, since) {
+	let sum = 0;
+	for (let at = from; at < to;) {
+		const grain = Math.min(to, Math.floor(at / GRAIN_S) * GRAIN_S + GRAIN_S);
+		if (grain * 1000 >= since)
+			sum += rateAt(service, type, Math.ceil(grain / GRAIN_S) * GRAIN_S) * (grain - at);
+		at = grain;
+	}
+	return sum;
 }
 
 function needTimes(q) {
@@ -77,14 +91,12 @@ function needTimes(q) {
 function points(service, type, q, since) {
 	const step = Number(q.step);
 	const out = [];
-	for (let ms = Number(q.start); ms <= Number(q.end); ms += step * 1000)
-		if (ms >= since)
-			out.push({ value: bucketValue(service, type, Math.floor(ms / 1000), step), timestamp: String(ms) });
+	for (let ms = Number(q.start); ms <= Number(q.end); ms += step * 1000) {
+		const value = cpuBetween(service, type, ms / 1000 - step, ms / 1000, since);
+		if (value > 0)
+			out.push({ value, timestamp: String(ms) });
+	}
 	return out;
-}
-
-function cpuOf(service, type, q, since) {
-	return points(service, type, { ...q, step: 5 }, since).reduce((n, p) => n + p.value, 0);
 }
 
 const stackCache = new Map();
@@ -131,7 +143,7 @@ const METHODS = {
 		needTimes(q);
 		const root = treeCreate();
 		for (const s of st.empty ? [] : select(q.labelSelector)) {
-			const cpu = cpuOf(s, q.profileTypeID, q, st.since);
+			const cpu = cpuBetween(s, q.profileTypeID, q.start / 1000, q.end / 1000, st.since);
 			for (const [stack, weight] of cachedStacks(s.name))
 				treeAdd(root, stack, Math.round(cpu * weight));
 		}
@@ -139,10 +151,29 @@ const METHODS = {
 	},
 };
 
+function wantsGzip(req) {
+	return /\bgzip\b/.test(req.headers['accept-encoding'] ?? '');
+}
+
+/** body is text, or an answer kept with both of its forms. */
 function send(req, res, status, headers, body) {
-	const zip = body.length > 0 && /\bgzip\b/.test(req.headers['accept-encoding'] ?? '');
+	const zip = body.length !== 0 && wantsGzip(req);
 	res.writeHead(status, { ...headers, ...(zip ? { 'content-encoding': 'gzip' } : {}), vary: 'accept-encoding' });
-	res.end(zip ? gzipSync(body, { level: 6 }) : body);
+	res.end(zip ? body.zipped ?? gzipSync(body, { level: 6 }) : body.plain ?? body);
+}
+
+/** With state.keep, a question that differs only in its times is answered from memory. */
+function answer(method, text, state) {
+	const q = JSON.parse(text);
+	const key = JSON.stringify([method, q.profileTypeID, q.labelSelector, q.maxNodes]);
+	const kept = state.keep?.get(key);
+	if (kept)
+		return kept;
+	const plain = JSON.stringify(METHODS[method](q, state));
+	if (!state.keep)
+		return plain;
+	state.keep.set(key, { plain, zipped: gzipSync(plain, { level: 6 }) });
+	return state.keep.get(key);
 }
 
 function sendError(req, res, code, message) {
@@ -181,8 +212,8 @@ async function serveCall(req, res, method, state) {
 	if (!METHODS[method])
 		return sendError(req, res, 'unimplemented', `${method} is not implemented`);
 	try {
-		const answer = METHODS[method](JSON.parse(await readBody(req)), state);
-		return send(req, res, 200, { 'content-type': 'application/json', 'cache-control': 'no-store' }, JSON.stringify(answer));
+		const body = answer(method, await readBody(req), state);
+		return send(req, res, 200, { 'content-type': 'application/json', 'cache-control': 'no-store' }, body);
 	} catch (e) {
 		return sendError(req, res, e instanceof Refused ? e.code : 'invalid_argument', e.message);
 	}
@@ -190,7 +221,7 @@ async function serveCall(req, res, method, state) {
 
 /** Starts on a free port of loopback. state can be changed while it runs. */
 export async function fixtureStart(options = {}) {
-	const state = { empty: false, fail: null, since: 0, calls: [], ...options };
+	const state = { empty: false, fail: null, since: 0, calls: [], keep: null, ...options };
 	const server = createServer((req, res) => {
 		const path = new URL(req.url, 'http://loopback').pathname;
 		const call = /^\/querier\.v1\.QuerierService\/(\w+)$/.exec(path);

@@ -138,6 +138,7 @@ test('dragging on the timeline selects a range, a double click goes back', () =>
 	assert.ok(await page.getByRole('button', { name: 'Live' }).isDisabled());
 	await page.locator('.u-over').dblclick();
 	await until(page, 'from', (f) => f === 'now-30m');
+	await ready(page);
 	await dragTimeline(page, 0.1, 0.2);
 	await until(page, 'from', (f) => /^\d+$/.test(f));
 	await page.getByRole('button', { name: 'Reset range' }).click();

@@ -14,7 +14,7 @@ import { completeBuckets, timelineCoveredSeconds, timelineLayers, type Layer } f
 import { Services } from './Services.tsx';
 import { useTheme, type Theme } from './theme.ts';
 import { Timeline } from './Timeline.tsx';
-import { typeInfo, typeList, type TypeInfo } from './types.ts';
+import { CPU_TYPE, typeInfo, typeList, type TypeInfo } from './types.ts';
 import { DEFAULT_STATE, urlFormat, urlParse, type State } from './url.ts';
 
 const TOP_SERVICES = 9;
@@ -65,7 +65,7 @@ export function App() {
 	const [toast, setToast] = useToast();
 	const profile = useProfile(state, state.live);
 	const snap = profile.snapshot;
-	const type = typeInfo(snap?.type || state.type || DEFAULT_STATE.type);
+	const type = typeInfo(snap?.type || state.type || CPU_TYPE);
 	const copy = async (text: string, what: string) => setToast(await copyText(text) ? `${what} copied` : 'This browser does not let the page copy');
 	const pick = (service: string) => {
 		change({ service, focus: '', sandwich: '' });
@@ -125,10 +125,25 @@ interface Layers {
 	times: number[];
 }
 
+/** A service keeps its colour while it is among the top ones, whatever its rank. */
+function useColorIndex(snap: Snapshot | undefined): Map<string, number> {
+	const held = useRef(new Map<string, number>());
+	return useMemo(() => {
+		const top = (snap?.timeline.services ?? []).slice(0, TOP_SERVICES).map((s) => s.name);
+		const kept = new Map([...held.current].filter(([name]) => top.includes(name)));
+		const free = Array.from({ length: TOP_SERVICES }, (_, i) => i).filter((i) => ![...kept.values()].includes(i));
+		for (const name of top)
+			if (!kept.has(name))
+				kept.set(name, free.shift()!);
+		return held.current = kept;
+	}, [snap]);
+}
+
 function useLayers(snap: Snapshot | undefined, service: string, theme: Theme): Layers {
+	const index = useColorIndex(snap);
 	return useMemo(() => {
 		const palette = LAYER_COLORS[theme];
-		const byService = new Map((snap?.timeline.services ?? []).slice(0, TOP_SERVICES).map((s, i) => [s.name, palette[i]]));
+		const byService = new Map([...index].map(([name, i]) => [name, palette[i]]));
 		if (!snap)
 			return { layers: [], colors: [], byService, times: [] };
 		const all = timelineLayers(snap.timeline, service, TOP_SERVICES);
@@ -154,6 +169,7 @@ interface HeaderProps {
 function Header(p: HeaderProps) {
 	const { state, change, profile } = p;
 	const window = profile.snapshot?.window ?? rangeWindow(state.range, Date.now());
+	const wanted = state.type || p.type.id;
 	return (
 		<header>
 			<button type="button" class="button square" title="Services" aria-label="Services" aria-expanded={p.side} onClick={p.onSide}><Icon name="menu" /></button>
@@ -162,9 +178,9 @@ function Header(p: HeaderProps) {
 				change(DEFAULT_STATE);
 			}}><Logo />Cresset</a>
 			<span class="where" title={state.service || 'All services'}>{state.service ? displayName(state.service, 120) : 'All services'}</span>
-			<select class="button" aria-label="Profile type" value={p.type.id} title={p.type.id}
+			<select class="button" aria-label="Profile type" value={wanted} title={wanted}
 				onChange={(e) => change({ type: e.currentTarget.value, focus: '', sandwich: '' })}>
-				{typeList(profile.snapshot?.types ?? [], p.type.id).map((t) => <option key={t.id} value={t.id} title={t.id}>{t.name}</option>)}
+				{typeList(profile.snapshot?.types ?? [], wanted).map((t) => <option key={t.id} value={t.id} title={t.id}>{t.name}</option>)}
 			</select>
 			<Filters filters={state.filters} service={state.service} window={window} onFilters={(filters) => change({ filters })} />
 			<span class="push" />

@@ -2,7 +2,8 @@
 
 import { useCallback, useMemo } from 'preact/hooks';
 import { DARK, legendFill, LIGHT } from './flame/color.ts';
-import { graphFindKey, graphKeyText, graphLevelOf, graphPath, graphTotal, type Graph } from './flame/graph.ts';
+import { ROW_PX } from './flame/draw.ts';
+import { graphFindKey, graphKeyText, graphLevelOf, graphLevels, graphPath, graphTotal, type Graph } from './flame/graph.ts';
 import { sandwichCallees, sandwichCallers } from './flame/sandwich.ts';
 import { searchGraph, searchQuote, searchTerms, type Matches } from './flame/search.ts';
 import { FlameView, type FlameProps } from './FlameView.tsx';
@@ -189,7 +190,7 @@ type Common = Omit<FlameProps, 'graph' | 'label' | 'focus' | 'flip' | 'onFocus'>
 function Sandwich({ sides, common, p }: { sides: Graph[]; common: Common; p: Inner }) {
 	const go = (g: Graph) => (n: number) => { if (n > 0) p.change({ sandwich: g.names[g.name[n]] }); };
 	return (
-		<div class="sandwich">
+		<div class="sandwich" style={{ gridTemplateRows: `max(72px, min(50%, ${graphLevels(sides[0]) * ROW_PX + 6}px)) minmax(0, 1fr)` }}>
 			<div class="side"><h2>Callers</h2><FlameView {...common} graph={sides[0]} label="Callers" flip focus={0} onFocus={go(sides[0])} /></div>
 			<div class="side"><h2>Callees</h2><FlameView {...common} graph={sides[1]} label="Callees" focus={0} onFocus={go(sides[1])} /></div>
 		</div>

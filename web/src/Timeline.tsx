@@ -28,7 +28,11 @@ const THEMES = {
 /** Value per bucket to value per second; CPU and other times become seconds per second. */
 function perSecond(values: (number | null)[], step: number, unit: Unit): (number | null)[] {
 	const scale = (unit === 'ns' ? 1e9 : 1) * step;
-	return values.map((v) => (v === null ? null : v / scale));
+	return values.map((v, i) => {
+		// A step is drawn back to the point before it, which therefore must not be a gap.
+		const shown = v ?? values[i + 1] ?? null;
+		return shown === null ? null : shown / scale;
+	});
 }
 
 function plotData(p: TimelineProps): uPlot.AlignedData {
@@ -57,10 +61,10 @@ function options(p: TimelineProps, width: number, latest: { current: TimelinePro
 			{ ...axis, size: 24, values: (_u, splits) => clockTicks(splits), space: 90 },
 			{ ...axis, size: 46, space: 22, values: (_u, splits) => splits.map((v) => axisValue(v, p.unit)) },
 		],
-		series: [{}, ...p.layers.map((l, i): uPlot.Series => ({
-			label: l.name, fill: p.colors[i], stroke: p.colors[i], width: 0, points: { show: false },
-			paths: uPlot.paths.stepped!({ align: -1 }),
-		}))],
+		series: [{}, ...p.layers.map((_, i): uPlot.Series => {
+			const color = () => latest.current.colors[i] ?? 'transparent';
+			return { fill: color, stroke: color, width: 0, points: { show: false }, paths: uPlot.paths.stepped!({ align: -1 }) };
+		})],
 		hooks: { setSelect: [(u) => selected(u, latest.current)] },
 	};
 }
@@ -86,22 +90,38 @@ export function Timeline(p: TimelineProps) {
 	const plot = useRef<uPlot>(undefined);
 	const latest = useRef(p);
 	latest.current = p;
+	const dragging = useRef(false);
 	// A new plot only when its shape changes; new numbers go into the one there is.
-	const shape = [p.theme, p.unit, p.cpu, ...p.layers.map((l) => l.name), ...p.colors].join('\n');
+	const shape = [p.theme, p.unit, p.layers.length].join(' ');
 	useEffect(() => {
 		const el = box.current!;
 		const u = new uPlot(options(p, el.clientWidth, latest), plotData(p), el);
 		plot.current = u;
-		u.over.addEventListener('pointermove', () => showTip(u, tip.current!, latest.current));
+		u.over.addEventListener('pointermove', (e) => showTip(u, tip.current!, latest.current, e.offsetX));
 		u.over.addEventListener('pointerleave', () => { tip.current!.hidden = true; });
 		const observer = new ResizeObserver(() => u.setSize({ width: el.clientWidth, height: HEIGHT }));
 		observer.observe(el);
+		// What is being selected must not move under the pointer; new data waits for its release.
+		u.over.addEventListener('pointerdown', () => { dragging.current = true; });
+		const released = () => {
+			if (dragging.current)
+				setTimeout(() => u.setData(plotData(latest.current)));
+			dragging.current = false;
+		};
+		addEventListener('pointerup', released);
+		addEventListener('pointercancel', released);
 		return () => {
+			removeEventListener('pointerup', released);
+			removeEventListener('pointercancel', released);
 			observer.disconnect();
 			u.destroy();
+			dragging.current = false;
 		};
 	}, [shape]);
-	useEffect(() => { plot.current?.setData(plotData(p)); }, [p.times, p.layers]);
+	useEffect(() => {
+		if (!dragging.current)
+			plot.current?.setData(plotData(p));
+	}, [p.times, p.layers, p.colors]);
 	return (
 		<div class="plot" role="img" aria-label={describe(p)}>
 			<div ref={box} />
@@ -118,8 +138,8 @@ function describe(p: TimelineProps): string {
 }
 
 /** Plain DOM, since it follows the pointer; text nodes only, as names are not ours. */
-function showTip(u: uPlot, tip: HTMLDivElement, p: TimelineProps): void {
-	const x = u.posToVal(u.cursor.left ?? -1, 'x');
+function showTip(u: uPlot, tip: HTMLDivElement, p: TimelineProps, at: number): void {
+	const x = u.posToVal(at, 'x');
 	const i = p.times.findIndex((t) => t >= x);
 	const some = i >= 0 && p.layers.some((l) => l.values[i] !== null);
 	tip.hidden = !some;
@@ -131,7 +151,7 @@ function showTip(u: uPlot, tip: HTMLDivElement, p: TimelineProps): void {
 	const lines = p.layers.map((l, n) => ({ l, color: p.colors[n], v: (l.values[i] ?? 0) / p.step }))
 		.filter((r) => r.v > 0).sort((a, b) => b.v - a.v).slice(0, 9).map((r) => tipLine(r.l.name, r.color, formatRate(r.v, p.unit, p.cpu)));
 	tip.replaceChildren(when, ...lines);
-	const left = (u.cursor.left ?? 0) + u.over.offsetLeft;
+	const left = at + u.over.offsetLeft;
 	const flip = left + tip.offsetWidth + 20 > u.root.clientWidth;
 	tip.style.transform = `translate(${flip ? left - tip.offsetWidth - 12 : left + 12}px, 8px)`;
 }

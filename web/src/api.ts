@@ -91,10 +91,11 @@ export async function apiLabelValues(name: string, selector: string, w: Window):
 	return r.names ?? [];
 }
 
+/** A point at t covers (t - step, t], so the first one that is wanted is at start + step. */
 export async function apiSelectSeries(type: string, selector: string, groupBy: string[], w: Window,
 	signal?: AbortSignal): Promise<SeriesJson[]> {
 	const r = await call<{ series?: SeriesJson[] }>('SelectSeries', {
-		profileTypeID: type, labelSelector: selector, groupBy, step: w.step, ...times(w),
+		profileTypeID: type, labelSelector: selector, groupBy, step: w.step, ...times({ ...w, start: w.start + w.step * 1000 }),
 	}, signal);
 	return r.series ?? [];
 }

@@ -73,10 +73,12 @@ interface Result {
 	key: string;
 	phase: Phase;
 	snapshot: Snapshot | undefined;
+	/** The question that the snapshot answers. */
+	answers: string;
 	error: ApiError | undefined;
 }
 
-const NOTHING: Result = { key: '', phase: 'loading', snapshot: undefined, error: undefined };
+const NOTHING: Result = { key: '', phase: 'loading', snapshot: undefined, answers: '', error: undefined };
 
 /** One load at a time: a new question cancels the one before it. */
 export function useProfile(q: Query, live: boolean): Profile {
@@ -91,10 +93,10 @@ export function useProfile(q: Query, live: boolean): Profile {
 		const abort = new AbortController();
 		setBusy(true);
 		load(q, abort.signal).then(
-			(snapshot) => setResult({ key, phase: phaseOf(snapshot), snapshot, error: undefined }),
+			(snapshot) => setResult({ key, phase: phaseOf(snapshot), snapshot, answers: key, error: undefined }),
 			(e: unknown) => {
 				if (!abort.signal.aborted)
-					setResult((old) => ({ key, phase: 'error', snapshot: old.snapshot, error: toApiError(e) }));
+					setResult((old) => ({ ...old, key, phase: 'error', error: toApiError(e) }));
 			},
 		).finally(() => { if (!abort.signal.aborted) setBusy(false); });
 		return () => abort.abort();
@@ -104,7 +106,9 @@ export function useProfile(q: Query, live: boolean): Profile {
 	const settled = result.key === key && !busy;
 	const pause = pauseOf(result.phase, live && q.range.last > 0);
 	useEffect(() => (settled && pause > 0 ? whenVisible(pause, refresh) : undefined), [settled, pause, round]);
-	return { phase: result.phase, busy, stale: result.key !== key, snapshot: result.snapshot, error: result.error, refresh };
+	// Under an error, what answers another question would be taken for the answer.
+	const unrelated = result.phase === 'error' && result.answers !== key;
+	return { phase: result.phase, busy, stale: result.key !== key, snapshot: unrelated ? undefined : result.snapshot, error: result.error, refresh };
 }
 
 /** Milliseconds until the next load; 0 for none. The first data shows up even when not live. */

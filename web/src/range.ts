@@ -73,9 +73,16 @@ export interface Window {
 	step: number;
 }
 
-/** The instants to ask for, in ms. */
+/**
+ * The instants to ask for, in ms: whole steps, so that the sum of the timeline's
+ * buckets is the flame graph's total.
+ */
 export function rangeWindow(range: Range, now: number): Window {
-	const end = range.last > 0 ? now : range.to;
-	const start = range.last > 0 ? now - range.last * 1000 : range.from;
-	return { start, end, step: rangeStep((end - start) / 1000) };
+	const to = range.last > 0 ? now : range.to;
+	const from = range.last > 0 ? now - range.last * 1000 : range.from;
+	const step = rangeStep((to - from) / 1000);
+	const end = Math.ceil(to / 1000 / step) * step * 1000;
+	const start = range.last > 0 ? end - Math.ceil(range.last / step) * step * 1000
+		: Math.floor(from / 1000 / step) * step * 1000;
+	return { start, end, step };
 }

@@ -79,8 +79,10 @@ test('what a search does not match is muted', () => {
 test('callers are drawn upside down', () => {
 	const r = recorder();
 	flameDraw(r.ctx, scene(small, { flip: true }));
-	assert.equal(r.rects.find(([, , w]) => w > 990)![1], 3 * ROW_PX);
-	assert.equal(levelAtY(scene(small, { flip: true }), 5), 3);
+	assert.equal(r.rects.find(([, , w]) => w > 990)![1], 400 - ROW_PX, 'the root is on the floor');
+	assert.equal(levelAtY(scene(small, { flip: true }), 395), 0);
+	assert.equal(levelAtY(scene(small, { flip: true, height: 40 }), 5), 3);
+	assert.equal(levelAtY(scene(small, { flip: true, height: 40, scrollTop: 40 }), 39), 0);
 	assert.equal(levelAtY(scene(small), 5), 0);
 });
 

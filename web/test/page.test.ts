@@ -67,7 +67,12 @@ test('a timeline has at most 240 points, and steps that divide time well', () =>
 		assert.ok(seconds / step <= 240, `${seconds} s: ${step}`);
 	}
 	assert.equal(rangeStep(900), 5);
+});
+
+test('a window is whole steps, and has no less than was asked for', () => {
 	assert.deepEqual(rangeWindow({ last: 300, from: 0, to: 0 }, 1e6), { start: 7e5, end: 1e6, step: 5 });
+	assert.deepEqual(rangeWindow({ last: 300, from: 0, to: 0 }, 1000001), { start: 705e3, end: 1005e3, step: 5 });
+	assert.deepEqual(rangeWindow({ last: 0, from: 1001, to: 600999 }, 0), { start: 0, end: 605e3, step: 5 });
 });
 
 test('selectors are written and read back', () => {

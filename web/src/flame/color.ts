@@ -75,32 +75,56 @@ export const LIGHT: Palette = {
 	tiny: '#a9b1bf', tinyHit: '#c2610f', hover: '#14181f', selected: '#a84300',
 };
 
-const KERNEL_ENTRY = new RegExp('^(?:\\[k(?:ernel|\\])|entry_|do_syscall_|x64_sys_call|__(?:x64|arm64|ia32)_sys_|'
-	+ 'asm_(?:sysvec|exc|common|spurious|int)|ret_from_fork|el[01](?:t|h)?_|el0_svc|kthread$|'
-	+ 'secondary_startup|common_startup|start_kernel|cpu_startup_entry|vmlinux|common_interrupt)|_\\[k\\]$|\\[kernel');
-const UNNAMED = /(?:\+|!|^)0x[0-9a-f]+$|^\[?unknown\]?$/i;
+// Where Linux is entered: system calls, interrupts, exceptions, kernel threads (x86-64 and arm64).
+const KERNEL_STARTS = [
+	'[kernel', '[k]', 'entry_SYS', 'entry_INT80', 'do_syscall_', 'x64_sys_call', '__x64_sys_', '__arm64_sys_', '__ia32_sys_',
+	'asm_sysvec', 'asm_exc', 'asm_common', 'asm_spurious', 'asm_int', 'ret_from_fork', 'el0_', 'el0t_', 'el1_',
+	'el1h_', 'el1t_', 'secondary_startup', 'common_startup', 'start_kernel', 'cpu_startup_entry', 'vmlinux',
+	'common_interrupt',
+];
+const KERNEL_FIRST = new Set(KERNEL_STARTS.map((s) => s.charCodeAt(0)));
+const ADDRESS = /(?:\+|!|^)0x[0-9a-f]+$/i;
+const UNKNOWN = /^\[?unknown\]?$/i;
+
+// These run once for each of maybe 100,000 names, so cheap tests go before regular expressions.
 
 export function nameIsKernel(name: string): boolean {
-	return KERNEL_ENTRY.test(name);
+	if (name === 'kthread' || name.includes('[kernel') || name.endsWith('_[k]'))
+		return true;
+	return KERNEL_FIRST.has(name.charCodeAt(0)) && KERNEL_STARTS.some((s) => name.startsWith(s));
 }
 
 export function nameIsUnnamed(name: string): boolean {
-	return UNNAMED.test(name);
+	return (name.includes('0x') && ADDRESS.test(name)) || (name.length <= 9 && UNKNOWN.test(name));
+}
+
+/** Up to the first bracket that opens arguments or type parameters; leading ones are skipped. */
+function withoutBrackets(name: string): string {
+	let start = 0;
+	while (name[start] === '<')
+		start++;
+	for (let i = start; i < name.length; i++) {
+		const c = name[i];
+		if (c === '(' || c === '<' || c === '[' || c === '{')
+			return name.slice(start, i);
+	}
+	return start > 0 ? name.slice(start) : name;
 }
 
 /** What a name belongs to: a Go or Java package, a C++ or Rust namespace, a file, else itself. */
 export function packageOf(name: string): string {
-	if (UNNAMED.test(name))
+	if (nameIsUnnamed(name))
 		return name.replace(/[+!]?0x[0-9a-f]+$/i, '');
-	const plain = name.replace(/^<+/, '').replace(/[(<[{].*$/s, '');
+	const plain = withoutBrackets(name);
 	const slash = plain.lastIndexOf('/');
-	const tail = plain.slice(slash + 1);
-	if (slash >= 0)
-		return plain.slice(0, slash + 1) + tail.split(/[.:]/)[0];
-	const colons = tail.split('::');
+	if (slash >= 0) {
+		const end = plain.slice(slash + 1).search(/[.:]/);
+		return end < 0 ? plain : plain.slice(0, slash + 1 + end);
+	}
+	const colons = plain.split('::');
 	if (colons.length > 1)
 		return colons.slice(0, Math.min(2, colons.length - 1)).join('::');
-	const dots = tail.split('.');
+	const dots = plain.split('.');
 	return dots.length > 1 ? dots.slice(0, Math.max(1, dots.length - 2)).join('.') : plain;
 }
 

@@ -54,13 +54,19 @@ interface Bars {
 	labels: number[];
 }
 
+/** Where row 0 begins: upside down, a graph that is lower than the view stands on its floor. */
+function firstRowTop(s: Scene): number {
+	const spare = s.flip ? Math.max(0, s.height - graphLevels(s.graph) * ROW_PX) : 0;
+	return spare - s.scrollTop;
+}
+
 export function rowTop(s: Scene, level: number): number {
 	const row = s.flip ? graphLevels(s.graph) - 1 - level : level;
-	return row * ROW_PX - s.scrollTop;
+	return row * ROW_PX + firstRowTop(s);
 }
 
 export function levelAtY(s: Scene, y: number): number {
-	const row = Math.floor((y + s.scrollTop) / ROW_PX);
+	const row = Math.floor((y - firstRowTop(s)) / ROW_PX);
 	return s.flip ? graphLevels(s.graph) - 1 - row : row;
 }
 
@@ -74,8 +80,8 @@ export function flameDraw(ctx: Context, s: Scene): number {
 	if (graphLevels(s.graph) === 0 || !(s.x1 > s.x0))
 		return 0;
 	const bars: Bars = { rects: s.palette.fill.map(() => []), muted: [], tiny: [], tinyHit: [], labels: [] };
-	const rowA = Math.max(0, Math.floor(s.scrollTop / ROW_PX));
-	const rowB = Math.min(graphLevels(s.graph), Math.ceil((s.scrollTop + s.height) / ROW_PX));
+	const rowA = Math.max(0, Math.floor(-firstRowTop(s) / ROW_PX));
+	const rowB = Math.min(graphLevels(s.graph), Math.ceil((s.height - firstRowTop(s)) / ROW_PX));
 	for (let row = rowA; row < rowB; row++)
 		collectLevel(s, s.flip ? graphLevels(s.graph) - 1 - row : row, bars);
 	const drawn = fillAll(ctx, s, bars);
