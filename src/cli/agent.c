@@ -57,18 +57,21 @@ int cmd_agent(int argc, char **argv)
 		 "where the configuration is: a path, or file:PATH, env:NAME, yaml:TEXT; may be\n"
 		 "                               given more than once, later ones win",
 		 NULL, list_add, &configs},
-		{"set", "KEY=VALUE", NULL, "sets one key, as receivers.profiling.samples_per_second=19",
-		 NULL, list_add, &sets},
+		{"set", "KEY=VALUE", NULL,
+		 "sets one key, as receivers.profiling.samples_per_second=19", NULL, list_add,
+		 &sets},
 		{"feature-gates", "LIST", NULL,
 		 "feature gates to turn on (NAME, +NAME) or off (-NAME); profiles pipelines\n"
 		 "                               need service.profilesSupport",
 		 NULL, list_add, &gates},
 	};
-	int rc = cli_options("agent", agent_usage, rows, sizeof(rows) / sizeof(rows[0]), argc, argv);
+	int rc =
+		cli_options("agent", agent_usage, rows, sizeof(rows) / sizeof(rows[0]), argc, argv);
 	if (rc)
 		return rc < 0 ? CLI_OK : rc;
 	if (configs.overflow || sets.overflow || gates.overflow) {
-		fprintf(stderr, "cresset agent: an option was given more than %d times\n", LIST_MAX);
+		fprintf(stderr, "cresset agent: an option was given more than %d times\n",
+			LIST_MAX);
 		return CLI_USAGE;
 	}
 	cli_block_signals();

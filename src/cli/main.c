@@ -6,7 +6,8 @@
 
 static const struct command commands[] = {
 	{"up", "profile this host: agent and server together (the default)", cmd_up},
-	{"agent", "sample this host and send profiles on, as an OpenTelemetry Collector", cmd_agent},
+	{"agent", "sample this host and send profiles on, as an OpenTelemetry Collector",
+	 cmd_agent},
 	{"server", "store profiles and answer queries, as a Pyroscope server", cmd_server},
 	{"query", "print a flame graph of a server in the terminal", cmd_query},
 	{"doctor", "say what works on this host and what does not", cmd_doctor},
@@ -20,7 +21,8 @@ static void print_help(void)
 	       "Usage: cresset [COMMAND] [OPTIONS]\n\nCommands:\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		printf("  %-8s %s\n", commands[i].name, commands[i].summary);
-	printf("\n`cresset COMMAND --help` says more about one. Start with `cresset up` as root, then\n"
+	printf("\n`cresset COMMAND --help` says more about one. Start with `cresset up` as root, "
+	       "then\n"
 	       "open http://127.0.0.1:4040.\n");
 }
 
@@ -52,7 +54,8 @@ int main(int argc, char **argv)
 	}
 	const struct command *command = find_command(argv[1]);
 	if (!command) {
-		fprintf(stderr, "cresset: there is no command \"%s\"; `cresset --help` lists them\n",
+		fprintf(stderr,
+			"cresset: there is no command \"%s\"; `cresset --help` lists them\n",
 			argv[1]);
 		return CLI_USAGE;
 	}

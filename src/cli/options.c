@@ -71,8 +71,9 @@ static void store_value(const struct option_row *row, const char *text)
 
 static int say_value(const char *command, const struct option_row *row, bool wanted)
 {
-	fprintf(stderr, wanted ? "cresset %s: --%s needs a value, as in --%s=%s\n"
-			       : "cresset %s: --%s takes no value\n",
+	fprintf(stderr,
+		wanted ? "cresset %s: --%s needs a value, as in --%s=%s\n"
+		       : "cresset %s: --%s takes no value\n",
 		command, row->name, row->name, row->arg ? row->arg : "");
 	return CLI_USAGE;
 }

@@ -28,7 +28,8 @@ static bool parse_relative(struct str text, uint64_t now_ms, int64_t *ret_ms)
 		int64_t ms;
 	} units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
 	uint64_t number = 0;
-	if (text.len < 3 || !str_to_u64(str_sub(text, 1, text.len - 2), &number) || number > 1000000)
+	if (text.len < 3 || !str_to_u64(str_sub(text, 1, text.len - 2), &number) ||
+	    number > 1000000)
 		return false;
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
 		if (text.ptr[text.len - 1] == units[i].unit) {
@@ -64,12 +65,13 @@ static struct str service_selector(struct arena *arena, const char *service)
 {
 	struct str out = arena_str(arena, STR(""));
 	for (const char *c = service; *c; c++)
-		out = arena_printf(arena, "%.*s%s%c", STR_ARG(out), *c == '"' || *c == '\\' ? "\\" : "",
-				   *c);
+		out = arena_printf(arena, "%.*s%s%c", STR_ARG(out),
+				   *c == '"' || *c == '\\' ? "\\" : "", *c);
 	return arena_printf(arena, "{service_name=\"%.*s\"}", STR_ARG(out));
 }
 
-static int make_request(const struct query_args *args, struct arena *arena, char **ret, struct err *err)
+static int make_request(const struct query_args *args, struct arena *arena, char **ret,
+			struct err *err)
 {
 	int64_t from_ms = 0, until_ms = 0;
 	uint64_t max_nodes = 0;
@@ -79,18 +81,18 @@ static int make_request(const struct query_args *args, struct arena *arena, char
 	if (rc)
 		return rc;
 	if (from_ms >= until_ms)
-		return err_set(err, ERR_INVALID, "--from=%s does not lie before --until=%s", args->from,
-			       args->until);
+		return err_set(err, ERR_INVALID, "--from=%s does not lie before --until=%s",
+			       args->from, args->until);
 	if (!str_to_u64(str_of(args->max_nodes), &max_nodes) || max_nodes == 0)
 		return err_set(err, ERR_INVALID, "--max-nodes=%s is not a number above 0",
 			       args->max_nodes);
 	struct str selector = str_of(args->selector);
 	if (args->service)
 		selector = service_selector(arena, args->service);
-	json_t *body = json_pack("{s:s, s:s%, s:I, s:I, s:I}", "profileTypeID", args->type,
-				 "labelSelector", selector.ptr, selector.len, "start",
-				 (json_int_t)from_ms, "end", (json_int_t)until_ms, "maxNodes",
-				 (json_int_t)max_nodes);
+	json_t *body =
+		json_pack("{s:s, s:s%, s:I, s:I, s:I}", "profileTypeID", args->type,
+			  "labelSelector", selector.ptr, selector.len, "start", (json_int_t)from_ms,
+			  "end", (json_int_t)until_ms, "maxNodes", (json_int_t)max_nodes);
 	*ret = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	json_decref(body);
 	if (!*ret)
@@ -109,8 +111,7 @@ static int ask(const struct query_args *args, const char *request, json_t **ret,
 	if (rc)
 		return rc;
 	struct net_reply reply = {0};
-	rc = net_client_http(client, "POST",
-			     "/querier.v1.QuerierService/SelectMergeStacktraces",
+	rc = net_client_http(client, "POST", "/querier.v1.QuerierService/SelectMergeStacktraces",
 			     "application/json", str_of(request), &reply, err);
 	if (!rc && reply.http_status != 200)
 		rc = err_set(err, ERR_INVALID, "%s answered %d: %.*s", args->server,
@@ -138,7 +139,8 @@ static int64_t read_int(const json_t *value)
 	return number;
 }
 
-static int read_level(const json_t *values, struct arena *arena, struct query_level *ret, struct err *err)
+static int read_level(const json_t *values, struct arena *arena, struct query_level *ret,
+		      struct err *err)
 {
 	ret->count = json_array_size(values);
 	ret->values = arena_zalloc(arena, ret->count + 1, sizeof(*ret->values));
@@ -149,7 +151,8 @@ static int read_level(const json_t *values, struct arena *arena, struct query_le
 	return 0;
 }
 
-static int read_flame(const json_t *graph, struct arena *arena, struct query_flame *ret, struct err *err)
+static int read_flame(const json_t *graph, struct arena *arena, struct query_flame *ret,
+		      struct err *err)
 {
 	const json_t *names = json_object_get(graph, "names");
 	const json_t *levels = json_object_get(graph, "levels");
@@ -180,8 +183,8 @@ static void print_amount(int64_t amount, bool is_time)
 		printf("%11.0f", value);
 }
 
-static int print_top(const struct query_tree *tree, struct arena *arena, struct str unit, uint64_t rows,
-		     struct err *err)
+static int print_top(const struct query_tree *tree, struct arena *arena, struct str unit,
+		     uint64_t rows, struct err *err)
 {
 	struct query_function *top = NULL;
 	size_t count = 0;
@@ -195,7 +198,8 @@ static int print_top(const struct query_tree *tree, struct arena *arena, struct 
 		print_amount(top[i].self, is_time);
 		printf(" %6.2f%% ", 100 * (double)top[i].self / whole);
 		print_amount(top[i].total, is_time);
-		printf(" %6.2f%%  %.*s\n", 100 * (double)top[i].total / whole, STR_ARG(top[i].name));
+		printf(" %6.2f%%  %.*s\n", 100 * (double)top[i].total / whole,
+		       STR_ARG(top[i].name));
 	}
 	return 0;
 }
@@ -270,17 +274,20 @@ int cmd_query(int argc, char **argv)
 	const struct option_row rows[] = {
 		{"server", "URL", args.server, "where to ask", &args.server, NULL, NULL},
 		{"service", "NAME", NULL, "only this service", &args.service, NULL, NULL},
-		{"selector", "SEL", "{}", "a label selector, as {service_name=\"x\",thread_name=~\"y.*\"}",
-		 &args.selector, NULL, NULL},
+		{"selector", "SEL", "{}",
+		 "a label selector, as {service_name=\"x\",thread_name=~\"y.*\"}", &args.selector,
+		 NULL, NULL},
 		{"profile-type", "ID", args.type, "what to count", &args.type, NULL, NULL},
 		{"from", "TIME", "-15m", "begin of the range", &args.from, NULL, NULL},
 		{"until", "TIME", "now", "end of the range", &args.until, NULL, NULL},
-		{"format", "top|folded", "top", "a table, or one stack a line", &args.format, NULL, NULL},
+		{"format", "top|folded", "top", "a table, or one stack a line", &args.format, NULL,
+		 NULL},
 		{"rows", "N", "30", "rows of the table", &args.rows, NULL, NULL},
 		{"max-nodes", "N", args.max_nodes, "smallest bars beyond this become \"other\"",
 		 &args.max_nodes, NULL, NULL},
 	};
-	int rc = cli_options("query", query_usage, rows, sizeof(rows) / sizeof(rows[0]), argc, argv);
+	int rc =
+		cli_options("query", query_usage, rows, sizeof(rows) / sizeof(rows[0]), argc, argv);
 	if (rc)
 		return rc < 0 ? CLI_OK : rc;
 	struct arena arena;

@@ -20,7 +20,8 @@ static void print_help(void)
 	buf_init(&out, 0);
 	server_config_help(&out);
 	printf("Usage: cresset server [-config.file=FILE] [FLAGS]\n\n"
-	       "Stores profiles and answers queries on one port, with Pyroscope's configuration file and\n"
+	       "Stores profiles and answers queries on one port, with Pyroscope's configuration "
+	       "file and\n"
 	       "flags. The page is at http://HOST:4040/.\n\nFlags:\n%.*s",
 	       STR_ARG(buf_text(&out)));
 	buf_deinit(&out);

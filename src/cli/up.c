@@ -29,7 +29,7 @@ static const char up_usage[] =
 
 #ifndef CAP_PERFMON /* linux/capability.h before 5.8 */
 #define CAP_PERFMON 38
-#define CAP_BPF 39
+#define CAP_BPF	    39
 #endif
 #ifndef CAP_CHECKPOINT_RESTORE /* before 5.9 */
 #define CAP_CHECKPOINT_RESTORE 40
@@ -37,8 +37,9 @@ static const char up_usage[] =
 
 /* What sampling every process takes: BPF programs and perf events; the other processes' /proc files, mapped
  * files and kernel addresses. */
-static const int agent_capabilities[] = {CAP_BPF,    CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH,
-					 CAP_SYSLOG, CAP_CHECKPOINT_RESTORE};
+static const int agent_capabilities[] = {CAP_BPF,	 CAP_PERFMON,
+					 CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH,
+					 CAP_SYSLOG,	 CAP_CHECKPOINT_RESTORE};
 
 struct up {
 	const char *listen, *data_dir, *rate, *log_level;
@@ -53,9 +54,11 @@ static int split_listen(const char *listen, struct server_http *http, struct err
 	struct str text = str_of(listen);
 	ptrdiff_t colon = str_rfind_char(text, ':');
 	uint64_t port = 0;
-	if (colon < 0 || !str_to_u64(str_sub(text, (size_t)colon + 1, text.len), &port) || port > 65535)
+	if (colon < 0 || !str_to_u64(str_sub(text, (size_t)colon + 1, text.len), &port) ||
+	    port > 65535)
 		return err_set(err, ERR_INVALID,
-			       "--listen=%s: give HOST:PORT, as in 127.0.0.1:4040 or :4040", listen);
+			       "--listen=%s: give HOST:PORT, as in 127.0.0.1:4040 or :4040",
+			       listen);
 	struct str host = str_sub(text, 0, (size_t)colon);
 	if (host.len > 1 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
 		host = str_sub(host, 1, host.len - 2);
@@ -64,8 +67,8 @@ static int split_listen(const char *listen, struct server_http *http, struct err
 	return 0;
 }
 
-static int fill_server_config(const struct up *up, struct arena *arena, struct server_config *config,
-			      struct err *err)
+static int fill_server_config(const struct up *up, struct arena *arena,
+			      struct server_config *config, struct err *err)
 {
 	int rc = server_config_default(arena, config, err);
 	if (rc)
@@ -119,13 +122,16 @@ static int run_agent(void *user, int ready_fd, struct err *err)
 	char config[1024];
 	const char *configs[] = {config};
 	const char *gates[] = {"service.profilesSupport"};
-	const struct collect_options options = {
-		.configs = configs, .config_count = 1, .feature_gates = gates, .feature_gate_count = 1};
+	const struct collect_options options = {.configs = configs,
+						.config_count = 1,
+						.feature_gates = gates,
+						.feature_gate_count = 1};
 	struct collect *collect = NULL;
 	/* Kernels before 5.11 charge BPF maps against this limit; raising it takes a right given up below. */
 	(void)setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
 	prctl(PR_SET_NAME, "cresset-agent");
-	snprintf(config, sizeof(config), agent_yaml, up->rate, up->socket + strlen("unix:"), up->log_level);
+	snprintf(config, sizeof(config), agent_yaml, up->rate, up->socket + strlen("unix:"),
+		 up->log_level);
 	int rc = privileges_keep(agent_capabilities,
 				 sizeof(agent_capabilities) / sizeof(agent_capabilities[0]), err);
 	if (!rc)
@@ -156,7 +162,8 @@ static int make_places(struct up *up, struct err *err)
 		return 0;
 	}
 	up->socket_dir[0] = '\0';
-	return err_set(err, ERR_IO, "no directory for the agent's socket: /run and /tmp are not writable");
+	return err_set(err, ERR_IO,
+		       "no directory for the agent's socket: /run and /tmp are not writable");
 }
 
 static void remove_places(const struct up *up)
@@ -177,8 +184,8 @@ static int check_host(struct err *err)
 	for (size_t i = 0; !all && i < count; i++)
 		if (rows[i].required && !rows[i].ok)
 			return err_set(err, ERR_UNSUPPORTED,
-				       "%s: %s (`cresset doctor` lists all that is needed)", rows[i].name,
-				       rows[i].text);
+				       "%s: %s (`cresset doctor` lists all that is needed)",
+				       rows[i].name, rows[i].text);
 	return 0;
 }
 
@@ -236,10 +243,10 @@ static int watch(struct up *up, struct err *err)
 			continue;
 		child->pid = 0;
 		if (WIFSIGNALED(status))
-			return err_set(err, ERR_INTERNAL, "the %s was ended by signal %d (%s)", child->name,
-				       WTERMSIG(status), strsignal(WTERMSIG(status)));
-		return err_set(err, ERR_INTERNAL, "the %s ended by itself with status %d", child->name,
-			       WEXITSTATUS(status));
+			return err_set(err, ERR_INTERNAL, "the %s was ended by signal %d (%s)",
+				       child->name, WTERMSIG(status), strsignal(WTERMSIG(status)));
+		return err_set(err, ERR_INTERNAL, "the %s ended by itself with status %d",
+			       child->name, WEXITSTATUS(status));
 	}
 }
 
@@ -248,8 +255,8 @@ static int run_up(struct up *up, struct err *err)
 	enum log_level level;
 	struct server_http http;
 	if (!log_parse_level(up->log_level, &level))
-		return err_set(err, ERR_INVALID, "--log-level=%s: there are debug, info, warn, error",
-			       up->log_level);
+		return err_set(err, ERR_INVALID,
+			       "--log-level=%s: there are debug, info, warn, error", up->log_level);
 	log_set_level(level);
 	uint64_t rate = 0;
 	if (!str_to_u64(str_of(up->rate), &rate) || rate < 1 || rate > AGENT_SAMPLES_PER_SECOND_MAX)
@@ -279,10 +286,14 @@ int cmd_up(int argc, char **argv)
 			.rate = "97",
 			.log_level = "warn"};
 	const struct option_row rows[] = {
-		{"listen", "HOST:PORT", up.listen, "where the page and the API are", &up.listen, NULL, NULL},
-		{"data-dir", "DIR", up.data_dir, "where profiles are kept", &up.data_dir, NULL, NULL},
-		{"samples-per-second", "N", up.rate, "samples of each CPU per second", &up.rate, NULL, NULL},
-		{"log-level", "LEVEL", up.log_level, "debug, info, warn or error", &up.log_level, NULL, NULL},
+		{"listen", "HOST:PORT", up.listen, "where the page and the API are", &up.listen,
+		 NULL, NULL},
+		{"data-dir", "DIR", up.data_dir, "where profiles are kept", &up.data_dir, NULL,
+		 NULL},
+		{"samples-per-second", "N", up.rate, "samples of each CPU per second", &up.rate,
+		 NULL, NULL},
+		{"log-level", "LEVEL", up.log_level, "debug, info, warn or error", &up.log_level,
+		 NULL, NULL},
 	};
 	struct err err = {0};
 	int rc = cli_options("up", up_usage, rows, sizeof(rows) / sizeof(rows[0]), argc, argv);

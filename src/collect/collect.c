@@ -34,20 +34,35 @@ struct top_config {
 	struct service_config service;
 };
 
-static const char *const levels[] = {"debug", "info", "warn", "error", "DEBUG", "INFO", "WARN", "ERROR", NULL};
+static const char *const levels[] = {"debug", "info", "warn",  "error", "DEBUG",
+				     "INFO",  "WARN", "ERROR", NULL};
 
 static const struct config_row service_rows[] = {
-	{.key = "pipelines", .type = CONFIG_TREE, CONFIG_FIELD(service_config, pipelines),
+	{.key = "pipelines",
+	 .type = CONFIG_TREE,
+	 CONFIG_FIELD(service_config, pipelines),
 	 .help = "who hands profiles to whom"},
-	{.key = "extensions", .type = CONFIG_STRINGS, CONFIG_FIELD(service_config, extensions),
+	{.key = "extensions",
+	 .type = CONFIG_STRINGS,
+	 CONFIG_FIELD(service_config, extensions),
 	 .help = "extensions to start"},
-	{.key = "telemetry.logs.level", .type = CONFIG_ENUM, CONFIG_FIELD(service_config, logs.level),
-	 .fallback = "info", .choices = levels, .help = "how much the agent says"},
-	{.key = "telemetry.metrics", .type = CONFIG_TREE, CONFIG_FIELD(service_config, metrics),
+	{.key = "telemetry.logs.level",
+	 .type = CONFIG_ENUM,
+	 CONFIG_FIELD(service_config, logs.level),
+	 .fallback = "info",
+	 .choices = levels,
+	 .help = "how much the agent says"},
+	{.key = "telemetry.metrics",
+	 .type = CONFIG_TREE,
+	 CONFIG_FIELD(service_config, metrics),
 	 .help = "accepted"},
-	{.key = "telemetry.traces", .type = CONFIG_TREE, CONFIG_FIELD(service_config, traces),
+	{.key = "telemetry.traces",
+	 .type = CONFIG_TREE,
+	 CONFIG_FIELD(service_config, traces),
 	 .help = "accepted"},
-	{.key = "telemetry.resource", .type = CONFIG_TREE, CONFIG_FIELD(service_config, resource),
+	{.key = "telemetry.resource",
+	 .type = CONFIG_TREE,
+	 CONFIG_FIELD(service_config, resource),
 	 .help = "accepted"},
 };
 
@@ -57,12 +72,18 @@ static const struct config_schema service_schema =
 #define TOP(name) CONFIG_FIELD(top_config, name)
 
 static const struct config_row top_rows[] = {
-	{.key = "receivers", .type = CONFIG_TREE, TOP(receivers), .help = "where profiles come from"},
+	{.key = "receivers",
+	 .type = CONFIG_TREE,
+	 TOP(receivers),
+	 .help = "where profiles come from"},
 	{.key = "processors", .type = CONFIG_TREE, TOP(processors), .help = "what changes them"},
 	{.key = "exporters", .type = CONFIG_TREE, TOP(exporters), .help = "where they go"},
 	{.key = "connectors", .type = CONFIG_TREE, TOP(connectors), .help = "none exist here"},
 	{.key = "extensions", .type = CONFIG_TREE, TOP(extensions), .help = "beside the pipelines"},
-	{.key = "service", .type = CONFIG_SECTION, TOP(service), .section = &service_schema,
+	{.key = "service",
+	 .type = CONFIG_SECTION,
+	 TOP(service),
+	 .section = &service_schema,
 	 .help = "what runs"},
 };
 
@@ -73,7 +94,10 @@ static const struct config_schema top_schema =
 
 static const struct config_row pipeline_rows[] = {
 	{.key = "receivers", .type = CONFIG_STRINGS, PIPELINE(receivers), .help = "at least one"},
-	{.key = "processors", .type = CONFIG_STRINGS, PIPELINE(processors), .help = "in this order"},
+	{.key = "processors",
+	 .type = CONFIG_STRINGS,
+	 PIPELINE(processors),
+	 .help = "in this order"},
 	{.key = "exporters", .type = CONFIG_STRINGS, PIPELINE(exporters), .help = "at least one"},
 };
 
@@ -88,7 +112,8 @@ static void warn_config(void *data, const char *text)
 
 /* ---- reading ---- */
 
-static int read_source(struct arena *arena, const char *source, struct config_node **ret, struct err *err)
+static int read_source(struct arena *arena, const char *source, struct config_node **ret,
+		       struct err *err)
 {
 	struct str text = str_of(source);
 	if (str_starts_with(text, STR("yaml:")))
@@ -106,8 +131,8 @@ static int read_source(struct arena *arena, const char *source, struct config_no
 			       "--config=%s: configurations are not fetched from the network; "
 			       "give a file",
 			       source);
-	return config_parse_file(arena, str_starts_with(text, STR("file:")) ? source + 5 : source, ret,
-				 err);
+	return config_parse_file(arena, str_starts_with(text, STR("file:")) ? source + 5 : source,
+				 ret, err);
 }
 
 static int read_all(const struct collect_options *options, struct arena *arena,
@@ -144,12 +169,14 @@ static int check_gate(const struct config_node *node, const struct gates *gates,
 	if (gates->profiles)
 		return 0;
 	return config_err(node, err, ERR_INVALID,
-			  "service::pipelines: pipeline \"profiles\": profiling signal support is at "
+			  "service::pipelines: pipeline \"profiles\": profiling signal support is "
+			  "at "
 			  "alpha level, gated under the \"service.profilesSupport\" feature gate "
 			  "(add --feature-gates=service.profilesSupport)");
 }
 
-static int check_signal(const struct config_entry *entry, const struct gates *gates, struct err *err)
+static int check_signal(const struct config_entry *entry, const struct gates *gates,
+			struct err *err)
 {
 	ptrdiff_t slash = str_find_char(entry->key, '/');
 	struct str signal = slash < 0 ? entry->key : str_sub(entry->key, 0, (size_t)slash);
@@ -167,7 +194,9 @@ static int check_signal(const struct config_entry *entry, const struct gates *ga
 static int decode_pipeline(struct arena *arena, const struct config_entry *entry,
 			   struct pipeline_config *ret, struct err *err)
 {
-	struct config_decoder dec = {.arena = arena, .style = CONFIG_COLLECTOR, .warn = warn_config};
+	struct config_decoder dec = {.arena = arena,
+				     .style = CONFIG_COLLECTOR,
+				     .warn = warn_config};
 	dec.root = arena_printf(arena, "service::pipelines::%.*s", STR_ARG(entry->key)).ptr;
 	*ret = (struct pipeline_config){0};
 	int rc = config_decode(&dec, &pipeline_schema, entry->value, ret, err);
@@ -213,7 +242,8 @@ static int refuse_foreign(const struct top_config *top, struct err *err)
 				  STR_ARG(top->extensions->entries[0].key));
 	if (top->service.extensions.count > 0)
 		return err_set(err, ERR_INVALID,
-			       "service::extensions: references extension \"%.*s\" which is not configured",
+			       "service::extensions: references extension \"%.*s\" which is not "
+			       "configured",
 			       STR_ARG(top->service.extensions.items[0]));
 	if (top->connectors && top->connectors->count > 0)
 		return config_err(top->connectors->entries[0].value, err, ERR_UNSUPPORTED,
@@ -226,10 +256,12 @@ static int check_sections(const struct top_config *top, struct err *err)
 {
 	if (!top->receivers || top->receivers->count == 0)
 		return err_set(err, ERR_INVALID,
-			       "invalid configuration: no receiver configuration specified in config");
+			       "invalid configuration: no receiver configuration specified in "
+			       "config");
 	if (!top->exporters || top->exporters->count == 0)
 		return err_set(err, ERR_INVALID,
-			       "invalid configuration: no exporter configuration specified in config");
+			       "invalid configuration: no exporter configuration specified in "
+			       "config");
 	return refuse_foreign(top, err);
 }
 
@@ -256,8 +288,9 @@ static int load(struct collect *collect, const struct collect_options *options, 
 	struct gates gates;
 	struct config_node *root = NULL;
 	struct top_config top = {0};
-	struct config_decoder dec = {
-		.arena = &collect->arena, .style = CONFIG_COLLECTOR, .warn = warn_config};
+	struct config_decoder dec = {.arena = &collect->arena,
+				     .style = CONFIG_COLLECTOR,
+				     .warn = warn_config};
 	int rc = gates_parse(options->feature_gates, options->feature_gate_count, &gates, err);
 	if (!rc)
 		rc = read_all(options, &collect->arena, &root, err);

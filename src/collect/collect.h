@@ -26,7 +26,8 @@ struct collect;
 
 /* Reads, merges, expands, checks and builds. The error names file, line and key, and uses the Collector's
  * words where it has some. */
-MUST_USE int collect_load(const struct collect_options *options, struct collect **ret, struct err *err);
+MUST_USE int collect_load(const struct collect_options *options, struct collect **ret,
+			  struct err *err);
 MUST_USE int collect_start(struct collect *collect, struct err *err);
 /* Stops what runs and frees everything. NULL is fine. */
 void collect_stop(struct collect *collect);

@@ -37,7 +37,10 @@ static const struct {
 	{COMPONENT_EXTENSION, "zpages"},
 };
 
-enum { COMPONENTS = sizeof(components) / sizeof(components[0]), FOREIGN = sizeof(foreign) / sizeof(foreign[0]) };
+enum {
+	COMPONENTS = sizeof(components) / sizeof(components[0]),
+	FOREIGN = sizeof(foreign) / sizeof(foreign[0])
+};
 
 const struct component *component_find(enum component_kind kind, struct str type)
 {

@@ -5,14 +5,10 @@
 
 /* The Collector's own (v0.159.0, `otelcol featuregate`). */
 static const char *const other_gates[] = {
-	"confmap.enableMergeAppendOption",
-	"pkg.exporterhelper.queueBatchEnabled",
-	"pdata.useProtoPooling",
-	"receiverhelper.newReceiverMetrics",
-	"service.AllowNoPipelines",
-	"service.partialReload",
-	"service.partialReloadReceivers",
-	"telemetry.newPipelineTelemetry",
+	"confmap.enableMergeAppendOption", "pkg.exporterhelper.queueBatchEnabled",
+	"pdata.useProtoPooling",	   "receiverhelper.newReceiverMetrics",
+	"service.AllowNoPipelines",	   "service.partialReload",
+	"service.partialReloadReceivers",  "telemetry.newPipelineTelemetry",
 };
 
 static bool is_other(struct str name)

@@ -18,7 +18,8 @@ static int say_unknown(const struct config_node *node, enum component_kind kind,
 	const char *name = component_kind_name(kind);
 	if (component_is_foreign(kind, type))
 		return config_err(node, err, ERR_UNSUPPORTED,
-				  "'%s' %.*s: the %s \"%.*s\" is not in this version of Cresset yet; "
+				  "'%s' %.*s: the %s \"%.*s\" is not in this version of Cresset "
+				  "yet; "
 				  "take it out of the configuration (there are: %.*s)",
 				  component_kind_section(kind), STR_ARG(id), name, STR_ARG(type),
 				  STR_ARG(component_types(kind, arena)));
@@ -35,8 +36,9 @@ static void warn_config(void *data, const char *text)
 }
 
 static int decode_component(struct graph *graph, enum component_kind kind,
-			    const struct config_entry *entry, const struct component **ret_component,
-			    void **ret_config, struct err *err)
+			    const struct config_entry *entry,
+			    const struct component **ret_component, void **ret_config,
+			    struct err *err)
 {
 	struct str type = id_type(entry->key);
 	const struct component *component = component_find(kind, type);
@@ -48,7 +50,9 @@ static int decode_component(struct graph *graph, enum component_kind kind,
 	void *config = arena_zalloc(graph->arena, 1, component->schema->size + 1);
 	if (!config)
 		return err_set(err, ERR_NOMEM, "configuration: no memory");
-	struct config_decoder dec = {.arena = graph->arena, .style = CONFIG_COLLECTOR, .warn = warn_config};
+	struct config_decoder dec = {.arena = graph->arena,
+				     .style = CONFIG_COLLECTOR,
+				     .warn = warn_config};
 	dec.root = arena_printf(graph->arena, "%s::%.*s", component_kind_section(kind),
 				STR_ARG(entry->key))
 			   .ptr;
@@ -70,8 +74,8 @@ static const struct config_entry *find_entry(const struct config_node *section, 
 
 /* ---- instances ---- */
 
-static int add_instance(struct graph *graph, enum component_kind kind, const struct config_entry *entry,
-			struct instance **ret, struct err *err)
+static int add_instance(struct graph *graph, enum component_kind kind,
+			const struct config_entry *entry, struct instance **ret, struct err *err)
 {
 	void *grown = arena_grow(graph->arena, graph->instances, &graph->instance_cap,
 				 graph->instance_count + 1, sizeof(struct instance));
@@ -101,8 +105,10 @@ static struct instance *find_instance(struct graph *graph, enum component_kind k
 static int create_instance(struct graph *graph, struct instance *instance, struct consumer next,
 			   struct err *err)
 {
-	const struct component_settings settings = {
-		.id = instance->id, .config = instance->config, .next = next, .arena = graph->arena};
+	const struct component_settings settings = {.id = instance->id,
+						    .config = instance->config,
+						    .next = next,
+						    .arena = graph->arena};
 	int rc = instance->component->create(&settings, &instance->self, err);
 	if (rc)
 		return err_wrap(err, "failed to create \"%.*s\" %s", STR_ARG(instance->id),
@@ -115,7 +121,8 @@ static int missing_reference(const struct pipeline_config *pipeline, enum compon
 			     struct str id, struct err *err)
 {
 	return config_err(pipeline->node, err, ERR_INVALID,
-			  "service::pipelines::%.*s: references %s \"%.*s\" which is not configured",
+			  "service::pipelines::%.*s: references %s \"%.*s\" which is not "
+			  "configured",
 			  STR_ARG(pipeline->id), component_kind_name(kind), STR_ARG(id));
 }
 
@@ -153,7 +160,8 @@ static struct consumer consumer_of(const struct fan_out *fan)
 
 /* The exporters of a pipeline, each created once however many pipelines name it. */
 static int build_exporters(struct graph *graph, const struct config_node *section,
-			   const struct pipeline_config *pipeline, struct consumer *ret, struct err *err)
+			   const struct pipeline_config *pipeline, struct consumer *ret,
+			   struct err *err)
 {
 	struct fan_out *fan = NULL;
 	int rc = make_fan_out(graph, pipeline->exporters.count, &fan, err);
@@ -225,8 +233,8 @@ static int build_receiver(struct graph *graph, const struct config_entry *entry,
 	return rc;
 }
 
-static int check_receivers(const struct config_node *section, const struct pipeline_config *pipeline,
-			   struct err *err)
+static int check_receivers(const struct config_node *section,
+			   const struct pipeline_config *pipeline, struct err *err)
 {
 	for (size_t i = 0; i < pipeline->receivers.count; i++)
 		if (!find_entry(section, pipeline->receivers.items[i]))
@@ -236,8 +244,8 @@ static int check_receivers(const struct config_node *section, const struct pipel
 }
 
 /* Also what no pipeline uses must be right. */
-static int check_section(struct graph *graph, enum component_kind kind, const struct config_node *section,
-			 struct err *err)
+static int check_section(struct graph *graph, enum component_kind kind,
+			 const struct config_node *section, struct err *err)
 {
 	int rc = 0;
 	for (size_t i = 0; !rc && section && i < section->count; i++) {

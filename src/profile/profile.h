@@ -20,7 +20,15 @@
 #include "base/str.h"
 #include "base/strtab.h"
 
-enum value_kind { VALUE_NONE, VALUE_STRING, VALUE_INT, VALUE_BOOL, VALUE_DOUBLE, VALUE_BYTES, VALUE_OTHER };
+enum value_kind {
+	VALUE_NONE,
+	VALUE_STRING,
+	VALUE_INT,
+	VALUE_BOOL,
+	VALUE_DOUBLE,
+	VALUE_BYTES,
+	VALUE_OTHER
+};
 
 /* An AnyValue (opentelemetry-proto common.proto). Arrays and maps are kept as their JSON text with
  * kind OTHER, so that no value is ever lost silently. */
@@ -85,7 +93,8 @@ struct profile_dict {
 	const struct profile_link *links;
 	const struct profile_attribute *attributes;
 	const struct profile_stack *stacks;
-	uint32_t mapping_count, location_count, function_count, link_count, attribute_count, stack_count;
+	uint32_t mapping_count, location_count, function_count, link_count, attribute_count,
+		stack_count;
 };
 
 struct value_type {
@@ -146,35 +155,38 @@ struct profile_batch {
 MUST_USE int profile_batch_create(struct arena *arena, struct profile_batch **ret, struct err *err);
 
 /* Intern: find or add, with copies of everything pointed to. */
-MUST_USE int profile_string(struct profile_batch *batch, struct str text, uint32_t *ret, struct err *err);
+MUST_USE int profile_string(struct profile_batch *batch, struct str text, uint32_t *ret,
+			    struct err *err);
 MUST_USE int profile_mapping(struct profile_batch *batch, const struct profile_mapping *row,
 			     uint32_t *ret, struct err *err);
 MUST_USE int profile_function(struct profile_batch *batch, const struct profile_function *row,
 			      uint32_t *ret, struct err *err);
 MUST_USE int profile_location(struct profile_batch *batch, const struct profile_location *row,
 			      uint32_t *ret, struct err *err);
-MUST_USE int profile_link(struct profile_batch *batch, const struct profile_link *row, uint32_t *ret,
-			  struct err *err);
+MUST_USE int profile_link(struct profile_batch *batch, const struct profile_link *row,
+			  uint32_t *ret, struct err *err);
 MUST_USE int profile_stack(struct profile_batch *batch, const uint32_t *locations, uint32_t count,
 			   uint32_t *ret, struct err *err);
 /* key and unit as text; a value's text is copied. */
-MUST_USE int profile_attribute(struct profile_batch *batch, struct str key, const struct value *value,
-			       struct str unit, uint32_t *ret, struct err *err);
+MUST_USE int profile_attribute(struct profile_batch *batch, struct str key,
+			       const struct value *value, struct str unit, uint32_t *ret,
+			       struct err *err);
 
 /* Takes over a whole dictionary with its indices as they are (a decoder's: they are what the samples say).
  * The rows live at least as long as the arena. Interning goes on behind them. */
 void profile_dict_adopt(struct profile_batch *batch, const struct profile_dict *dict);
 
 /* Append; the returned row may move at the next append of the same kind. */
-MUST_USE int profile_resource_add(struct profile_batch *batch, struct profile_resource **ret, struct err *err);
+MUST_USE int profile_resource_add(struct profile_batch *batch, struct profile_resource **ret,
+				  struct err *err);
 MUST_USE int profile_resource_attr(struct profile_batch *batch, struct profile_resource *resource,
 				   struct str key, const struct value *value, struct err *err);
-MUST_USE int profile_scope_attr(struct profile_batch *batch, struct profile_scope *scope, struct str key,
-				const struct value *value, struct err *err);
+MUST_USE int profile_scope_attr(struct profile_batch *batch, struct profile_scope *scope,
+				struct str key, const struct value *value, struct err *err);
 MUST_USE int profile_scope_add(struct profile_batch *batch, struct profile_resource *resource,
 			       struct profile_scope **ret, struct err *err);
-MUST_USE int profile_add(struct profile_batch *batch, struct profile_scope *scope, struct profile **ret,
-			 struct err *err);
+MUST_USE int profile_add(struct profile_batch *batch, struct profile_scope *scope,
+			 struct profile **ret, struct err *err);
 MUST_USE int profile_sample_add(struct profile_batch *batch, struct profile *profile,
 				struct profile_sample **ret, struct err *err);
 MUST_USE int profile_sample_attr(struct profile_batch *batch, struct profile_sample *sample,
@@ -197,7 +209,8 @@ struct str value_text(struct arena *arena, const struct value *value);
 /* Every index of the batch is within its table, attribute keys non-empty, and each sample has values or
  * timestamps (or both of the same length): ERR_INVALID names the first that is not.
  * A decoder calls it per profile, so that a bad profile costs only itself. */
-MUST_USE int profile_check(const struct profile_dict *dict, const struct profile *profile, struct err *err);
+MUST_USE int profile_check(const struct profile_dict *dict, const struct profile *profile,
+			   struct err *err);
 /* The same for many profiles of one dictionary: remembers which of its rows are good, so that each is looked
  * at once. The dictionary must not change meanwhile. */
 struct profile_checker;

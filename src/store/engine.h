@@ -24,10 +24,10 @@ struct store_frame {
 	struct str name;	/* "" when no symbol is known */
 	struct str system_name; /* mangled, if it differs, or "" */
 	struct str filename;
-	struct str kind;	/* profile.frame.type: "native", "kernel", "cpython" ... */
-	struct str mapping;	/* file name of the mapping: "libc.so.6" */
-	struct str build_id;	/* hex: GNU build id if known, else htlhash, else "" */
-	uint64_t address;	/* in the ELF file; kept only for frames without a name (0 otherwise) */
+	struct str kind;     /* profile.frame.type: "native", "kernel", "cpython" ... */
+	struct str mapping;  /* file name of the mapping: "libc.so.6" */
+	struct str build_id; /* hex: GNU build id if known, else htlhash, else "" */
+	uint64_t address; /* in the ELF file; kept only for frames without a name (0 otherwise) */
 	int64_t line, start_line;
 };
 
@@ -46,10 +46,10 @@ struct store_sample {
 	uint64_t time_ns; /* since 1970 */
 	int64_t value;
 	uint32_t node;
-	uint32_t pid, tid;     /* 0: unknown */
-	uint32_t thread_name;  /* index into strings, 0 = "" */
-	int32_t cpu;	       /* -1: unknown */
-	uint32_t span;	       /* index into spans + 1, 0 = none */
+	uint32_t pid, tid;    /* 0: unknown */
+	uint32_t thread_name; /* index into strings, 0 = "" */
+	int32_t cpu;	      /* -1: unknown */
+	uint32_t span;	      /* index into spans + 1, 0 = none */
 };
 
 struct store_span {
@@ -57,7 +57,8 @@ struct store_span {
 };
 
 struct store_series {
-	const struct store_label *labels; /* sorted by name, no duplicates; with __profile_type__ and its parts */
+	const struct store_label
+		*labels; /* sorted by name, no duplicates; with __profile_type__ and its parts */
 	size_t label_count;
 	const struct store_sample *samples; /* any order */
 	size_t sample_count;
@@ -80,7 +81,12 @@ struct store_batch {
 
 /* ---- what is asked ---- */
 
-enum match_op { MATCH_EQUAL, MATCH_NOT_EQUAL, MATCH_REGEX, MATCH_NOT_REGEX }; /* PromQL, regex anchored */
+enum match_op {
+	MATCH_EQUAL,
+	MATCH_NOT_EQUAL,
+	MATCH_REGEX,
+	MATCH_NOT_REGEX
+}; /* PromQL, regex anchored */
 
 struct store_matcher {
 	enum match_op op;
@@ -135,10 +141,10 @@ struct store_stats {
 struct store;
 
 struct store_options {
-	const char *path;		/* directory of the embedded engine */
-	uint64_t memory_bytes;		/* caches and write buffers together; 0: default 64 MiB */
-	uint64_t retention_ns;		/* 0: keep for ever; default set by the caller */
-	uint64_t group_commit_ns;	/* how long a commit may wait for company; default 2 ms */
+	const char *path;	  /* directory of the embedded engine */
+	uint64_t memory_bytes;	  /* caches and write buffers together; 0: default 64 MiB */
+	uint64_t retention_ns;	  /* 0: keep for ever; default set by the caller */
+	uint64_t group_commit_ns; /* how long a commit may wait for company; default 2 ms */
 };
 
 /* Opens or creates; refuses a newer format and a directory in use, saying what to do. */
@@ -156,11 +162,13 @@ MUST_USE int store_merge(struct store *store, const struct store_selection *sele
 			 struct arena *arena, struct store_tree *ret, struct err *err);
 /* Sums per step: the point at t covers (t - step, t]; start and end as in Pyroscope's SelectSeries: points
  * at start, start+step .. <= end. group_by may name labels and sample columns. */
-MUST_USE int store_points(struct store *store, const struct store_selection *selection, uint64_t step_ns,
-			  const struct str *group_by, size_t group_count, struct arena *arena,
-			  struct store_points **ret, size_t *ret_count, struct err *err);
+MUST_USE int store_points(struct store *store, const struct store_selection *selection,
+			  uint64_t step_ns, const struct str *group_by, size_t group_count,
+			  struct arena *arena, struct store_points **ret, size_t *ret_count,
+			  struct err *err);
 MUST_USE int store_label_names(struct store *store, const struct store_selection *selection,
-			       struct arena *arena, struct str **ret, size_t *ret_count, struct err *err);
+			       struct arena *arena, struct str **ret, size_t *ret_count,
+			       struct err *err);
 MUST_USE int store_label_values(struct store *store, const struct store_selection *selection,
 				struct str name, struct arena *arena, struct str **ret,
 				size_t *ret_count, struct err *err);

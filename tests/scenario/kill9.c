@@ -26,7 +26,8 @@
 
 enum { THREADS = 4, REQUESTS_MAX = 1 << 20, EVENTS = 7, STACKS = 10 };
 
-static const char method[] = "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export";
+static const char method[] =
+	"/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export";
 
 struct server {
 	const char *binary, *data_dir;
@@ -53,7 +54,8 @@ static bool read_address(int fd, char *address, size_t cap)
 {
 	char text[16384];
 	size_t len = 0;
-	for (ssize_t got; len < sizeof(text) - 1 && (got = read(fd, text + len, sizeof(text) - 1 - len)) > 0;) {
+	for (ssize_t got;
+	     len < sizeof(text) - 1 && (got = read(fd, text + len, sizeof(text) - 1 - len)) > 0;) {
 		len += (size_t)got;
 		text[len] = '\0';
 		const char *at = strstr(text, "address=");
@@ -78,8 +80,9 @@ static void server_start(struct server *server)
 		dup2(ends[1], 2);
 		close(ends[0]);
 		close(ends[1]);
-		execl(server->binary, server->binary, "server", "-server.http-listen-address=127.0.0.1",
-		      "-server.http-listen-port=0", data, (char *)NULL);
+		execl(server->binary, server->binary, "server",
+		      "-server.http-listen-address=127.0.0.1", "-server.http-listen-port=0", data,
+		      (char *)NULL);
 		_exit(127);
 	}
 	close(ends[1]);
@@ -103,7 +106,8 @@ static void server_kill(struct server *server)
 		;
 }
 
-static int add_stack(struct profile_batch *batch, const char *function, uint32_t *ret, struct err *err)
+static int add_stack(struct profile_batch *batch, const char *function, uint32_t *ret,
+		     struct err *err)
 {
 	struct profile_function f = {0};
 	struct profile_line line = {0};
@@ -182,8 +186,9 @@ static bool send_one(struct net_client *client, int thread, uint32_t n, uint64_t
 	buf_init(&request, 0);
 	if (make_request(thread, n, base_ns + n, &request, &err))
 		die("making a request", &err);
-	bool acked = net_client_grpc(client, method, buf_text(&request), n % 2, &reply, &err) == 0 &&
-		     reply.grpc_status == 0;
+	bool acked =
+		net_client_grpc(client, method, buf_text(&request), n % 2, &reply, &err) == 0 &&
+		reply.grpc_status == 0;
 	if (acked && reply.body.len != 0)
 		die("a request was taken only in part", NULL);
 	net_reply_deinit(&reply);
@@ -198,8 +203,9 @@ static void *run_sender(void *arg)
 	struct sender *sender = arg;
 	struct err err = {0};
 	struct net_client *client = NULL;
-	const struct net_client_config config = {
-		.endpoint = sender->address, .insecure = true, .timeout_ns = 5ULL * NS_PER_S};
+	const struct net_client_config config = {.endpoint = sender->address,
+						 .insecure = true,
+						 .timeout_ns = 5ULL * NS_PER_S};
 	if (net_client_create(&config, &client, &err))
 		die("client", &err);
 	while (!atomic_load(sender->stop) || sender->outstanding) {
@@ -238,11 +244,15 @@ static json_t *ask(const char *address)
 	struct err err = {0};
 	char body[512];
 	snprintf(body, sizeof(body),
-		 "{\"profileTypeID\":\"process_cpu:cpu:nanoseconds:cpu:nanoseconds\",\"labelSelector\":"
-		 "\"{service_name=\\\"kill9\\\"}\",\"start\":\"%llu\",\"end\":\"%llu\",\"maxNodes\":\"1048576\"}",
-		 (unsigned long long)(base_ns / NS_PER_MS - 60000), (unsigned long long)(base_ns / NS_PER_MS + 3600000));
-	const struct net_client_config config = {
-		.endpoint = address, .insecure = true, .timeout_ns = 60ULL * NS_PER_S};
+		 "{\"profileTypeID\":\"process_cpu:cpu:nanoseconds:cpu:nanoseconds\","
+		 "\"labelSelector\":"
+		 "\"{service_name=\\\"kill9\\\"}\",\"start\":\"%llu\",\"end\":\"%llu\","
+		 "\"maxNodes\":\"1048576\"}",
+		 (unsigned long long)(base_ns / NS_PER_MS - 60000),
+		 (unsigned long long)(base_ns / NS_PER_MS + 3600000));
+	const struct net_client_config config = {.endpoint = address,
+						 .insecure = true,
+						 .timeout_ns = 60ULL * NS_PER_S};
 	if (net_client_create(&config, &client, &err) ||
 	    net_client_http(client, "POST", "/querier.v1.QuerierService/SelectMergeStacktraces",
 			    "application/json", str_of(body), &reply, &err))
@@ -257,7 +267,8 @@ static json_t *ask(const char *address)
 
 static long long number(const json_t *value)
 {
-	return json_is_string(value) ? atoll(json_string_value(value)) : (long long)json_integer_value(value);
+	return json_is_string(value) ? atoll(json_string_value(value))
+				     : (long long)json_integer_value(value);
 }
 
 /* Every function is a bar of level 1. Fills got[thread][request] with its events. */
@@ -265,23 +276,26 @@ static size_t count_events(const json_t *answer, uint16_t *got[THREADS])
 {
 	const json_t *graph = json_object_get(answer, "flamegraph");
 	const json_t *names = json_object_get(graph, "names");
-	const json_t *level = json_object_get(json_array_get(json_object_get(graph, "levels"), 1), "values");
+	const json_t *level =
+		json_object_get(json_array_get(json_object_get(graph, "levels"), 1), "values");
 	size_t strange = 0;
 	for (size_t i = 0; i + 3 < json_array_size(level); i += 4) {
 		size_t name = (size_t)number(json_array_get(level, i + 3));
 		int thread = 0, stack = 0;
 		unsigned n = 0;
 		const char *text = json_string_value(json_array_get(names, name));
-		if (!text || sscanf(text, "t%d_r%u_s%d", &thread, &n, &stack) != 3 || thread >= THREADS ||
-		    n >= REQUESTS_MAX)
+		if (!text || sscanf(text, "t%d_r%u_s%d", &thread, &n, &stack) != 3 ||
+		    thread >= THREADS || n >= REQUESTS_MAX)
 			strange++;
 		else
-			got[thread][n] = (uint16_t)(got[thread][n] + number(json_array_get(level, i + 1)));
+			got[thread][n] =
+				(uint16_t)(got[thread][n] + number(json_array_get(level, i + 1)));
 	}
 	return strange;
 }
 
-static void check(int round, const char *address, const struct sender *senders, uint16_t *got[THREADS])
+static void check(int round, const char *address, const struct sender *senders,
+		  uint16_t *got[THREADS])
 {
 	json_t *answer = ask(address);
 	size_t lost = 0, doubled = 0, requests = 0;
@@ -295,8 +309,8 @@ static void check(int round, const char *address, const struct sender *senders, 
 		}
 	json_decref(answer);
 	printf("%s - round %d: %zu requests of %d samples, %zu lost, %zu doubled, %zu strange\n",
-	       lost || doubled || strange ? "not ok" : "ok", round, requests, EVENTS * STACKS, lost, doubled,
-	       strange);
+	       lost || doubled || strange ? "not ok" : "ok", round, requests, EVENTS * STACKS, lost,
+	       doubled, strange);
 	fflush(stdout);
 	if (lost || doubled || strange)
 		exit(1);

@@ -14,18 +14,46 @@
 #define QUEUE(name) CONFIG_FIELD(queue_config, name)
 
 static const struct config_row retry_rows[] = {
-	{.key = "enabled", .type = CONFIG_BOOL, RETRY(enabled), .fallback = "true",
+	{.key = "enabled",
+	 .type = CONFIG_BOOL,
+	 RETRY(enabled),
+	 .fallback = "true",
 	 .help = "try again when sending failed for the moment"},
-	{.key = "initial_interval", .type = CONFIG_DURATION, RETRY(initial_interval_ns),
-	 .fallback = "5s", .min = 0, .max = 86400, .help = "pause before the second try"},
-	{.key = "randomization_factor", .type = CONFIG_FLOAT, RETRY(randomization_factor),
-	 .fallback = "0.5", .min = 0, .max = 1, .help = "each pause varies by +- this part"},
-	{.key = "multiplier", .type = CONFIG_FLOAT, RETRY(multiplier), .fallback = "1.5", .min = 1,
-	 .max = 100, .help = "each pause is this much longer than the one before"},
-	{.key = "max_interval", .type = CONFIG_DURATION, RETRY(max_interval_ns), .fallback = "30s",
-	 .min = 0, .max = 86400, .help = "longest pause"},
-	{.key = "max_elapsed_time", .type = CONFIG_DURATION, RETRY(max_elapsed_ns), .fallback = "5m",
-	 .min = 0, .max = 864000, .help = "then the request is dropped; 0: never"},
+	{.key = "initial_interval",
+	 .type = CONFIG_DURATION,
+	 RETRY(initial_interval_ns),
+	 .fallback = "5s",
+	 .min = 0,
+	 .max = 86400,
+	 .help = "pause before the second try"},
+	{.key = "randomization_factor",
+	 .type = CONFIG_FLOAT,
+	 RETRY(randomization_factor),
+	 .fallback = "0.5",
+	 .min = 0,
+	 .max = 1,
+	 .help = "each pause varies by +- this part"},
+	{.key = "multiplier",
+	 .type = CONFIG_FLOAT,
+	 RETRY(multiplier),
+	 .fallback = "1.5",
+	 .min = 1,
+	 .max = 100,
+	 .help = "each pause is this much longer than the one before"},
+	{.key = "max_interval",
+	 .type = CONFIG_DURATION,
+	 RETRY(max_interval_ns),
+	 .fallback = "30s",
+	 .min = 0,
+	 .max = 86400,
+	 .help = "longest pause"},
+	{.key = "max_elapsed_time",
+	 .type = CONFIG_DURATION,
+	 RETRY(max_elapsed_ns),
+	 .fallback = "5m",
+	 .min = 0,
+	 .max = 864000,
+	 .help = "then the request is dropped; 0: never"},
 };
 
 const struct config_schema retry_schema =
@@ -34,13 +62,30 @@ const struct config_schema retry_schema =
 static const char *const sizers[] = {"requests", "items", "bytes", NULL};
 
 static const struct config_row queue_rows[] = {
-	{.key = "enabled", .type = CONFIG_BOOL, QUEUE(enabled), .fallback = "true",
+	{.key = "enabled",
+	 .type = CONFIG_BOOL,
+	 QUEUE(enabled),
+	 .fallback = "true",
 	 .help = "off: a request that finds another one under way is dropped"},
-	{.key = "num_consumers", .type = CONFIG_UINT, QUEUE(num_consumers), .fallback = "10",
-	 .min = 1, .max = 64, .help = "requests under way at once, at the most"},
-	{.key = "queue_size", .type = CONFIG_UINT, QUEUE(queue_size), .fallback = "1000", .min = 1,
-	 .max = 1e12, .help = "what may wait, in units of sizer"},
-	{.key = "sizer", .type = CONFIG_ENUM, QUEUE(sizer), .fallback = "requests", .choices = sizers,
+	{.key = "num_consumers",
+	 .type = CONFIG_UINT,
+	 QUEUE(num_consumers),
+	 .fallback = "10",
+	 .min = 1,
+	 .max = 64,
+	 .help = "requests under way at once, at the most"},
+	{.key = "queue_size",
+	 .type = CONFIG_UINT,
+	 QUEUE(queue_size),
+	 .fallback = "1000",
+	 .min = 1,
+	 .max = 1e12,
+	 .help = "what may wait, in units of sizer"},
+	{.key = "sizer",
+	 .type = CONFIG_ENUM,
+	 QUEUE(sizer),
+	 .fallback = "requests",
+	 .choices = sizers,
 	 .help = "what queue_size counts"},
 };
 
@@ -55,8 +100,8 @@ static struct metric send_failed =
 static struct metric enqueue_failed =
 	METRIC_COUNTER_INIT("otelcol_exporter_enqueue_failed_profile_samples", NULL,
 			    "Samples dropped because the sending queue was full.");
-static struct metric queue_length = METRIC_GAUGE_INIT("otelcol_exporter_queue_size", NULL,
-						      "Requests that wait for sending.");
+static struct metric queue_length =
+	METRIC_GAUGE_INIT("otelcol_exporter_queue_size", NULL, "Requests that wait for sending.");
 
 struct item {
 	struct item *next;
@@ -150,8 +195,10 @@ struct attempt {
 static bool next_pause(const struct retry_config *retry, struct attempt *attempt,
 		       const struct send_outcome *outcome, uint64_t *ret_ns)
 {
-	uint64_t pause = jittered(attempt->interval_ns, retry->randomization_factor, &attempt->seed);
-	uint64_t wish = outcome->retry_after_ms > 0 ? (uint64_t)outcome->retry_after_ms * NS_PER_MS : 0;
+	uint64_t pause =
+		jittered(attempt->interval_ns, retry->randomization_factor, &attempt->seed);
+	uint64_t wish =
+		outcome->retry_after_ms > 0 ? (uint64_t)outcome->retry_after_ms * NS_PER_MS : 0;
 	if (!retry->enabled || outcome->verdict == SEND_REFUSED)
 		return false;
 	if (wish > pause)
@@ -169,8 +216,9 @@ static bool next_pause(const struct retry_config *retry, struct attempt *attempt
 static void drop_item(struct export_queue *queue, const struct item *item, const char *why)
 {
 	metric_add(&send_failed, (int64_t)item->items);
-	log_error("collect", "exporting failed, dropping data", "exporter=%s samples=%llu why=\"%s\"",
-		  queue->config.name, (unsigned long long)item->items, why);
+	log_error("collect", "exporting failed, dropping data",
+		  "exporter=%s samples=%llu why=\"%s\"", queue->config.name,
+		  (unsigned long long)item->items, why);
 }
 
 static void mark_away(struct export_queue *queue)
@@ -189,7 +237,8 @@ static void send_item(struct export_queue *queue, uint32_t connection, struct it
 		bool last = is_stopping(queue);
 		uint64_t pause_ns = 0;
 		struct send_outcome outcome = {.retry_after_ms = -1};
-		queue->config.send(queue->config.self, connection, buf_text(&item->payload), &outcome);
+		queue->config.send(queue->config.self, connection, buf_text(&item->payload),
+				   &outcome);
 		if (outcome.verdict == SEND_DONE) {
 			metric_add(&sent, (int64_t)item->items);
 			if (outcome.why.code)
@@ -280,7 +329,8 @@ static int add_thread(struct export_queue *queue, struct err *err)
 	int rc = pthread_create(&queue->thread[queue->threads], NULL, run_thread, start);
 	if (rc) {
 		mem_free(start);
-		return queue->threads ? 0 : err_set_errno(err, rc, "sending queue: starting a thread");
+		return queue->threads ? 0
+				      : err_set_errno(err, rc, "sending queue: starting a thread");
 	}
 	queue->threads++;
 	return 0;
@@ -320,7 +370,8 @@ int export_queue_push(struct export_queue *queue, struct buf *payload, uint64_t 
 	int rc = item ? 0 : err_set(err, ERR_NOMEM, "sending queue: no memory");
 	pthread_mutex_lock(&queue->lock);
 	if (!rc && !has_room(queue, payload->len, items))
-		rc = err_set(err, ERR_LIMIT, "the sending queue of %s is full (%llu requests, %zu bytes)",
+		rc = err_set(err, ERR_LIMIT,
+			     "the sending queue of %s is full (%llu requests, %zu bytes)",
 			     queue->config.name, (unsigned long long)queue->requests, queue->bytes);
 	if (!rc)
 		rc = add_thread(queue, err);

@@ -50,8 +50,8 @@ struct export_queue_config {
 
 struct export_queue;
 
-MUST_USE int export_queue_create(const struct export_queue_config *config, struct export_queue **ret,
-				 struct err *err);
+MUST_USE int export_queue_create(const struct export_queue_config *config,
+				 struct export_queue **ret, struct err *err);
 /* Takes over the bytes of payload (empty after it). ERR_LIMIT: full, nothing taken, counted. */
 MUST_USE int export_queue_push(struct export_queue *queue, struct buf *payload, uint64_t items,
 			       struct err *err);

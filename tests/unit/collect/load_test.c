@@ -14,8 +14,9 @@
 #include "collect/collect.h"
 
 #define PROFILING "receivers: {profiling: {samples_per_second: 97}}\n"
-#define OTLP "exporters: {otlp_grpc: {endpoint: '127.0.0.1:4040', tls: {insecure: true}}}\n"
-#define SERVICE "service: {pipelines: {profiles: {receivers: [profiling], exporters: [otlp_grpc]}}}\n"
+#define OTLP	  "exporters: {otlp_grpc: {endpoint: '127.0.0.1:4040', tls: {insecure: true}}}\n"
+#define SERVICE \
+	"service: {pipelines: {profiles: {receivers: [profiling], exporters: [otlp_grpc]}}}\n"
 
 static int load(const char *yaml, const char *gates, struct err *err)
 {
@@ -40,12 +41,14 @@ static void good_configurations_load(void **state)
 		PROFILING OTLP SERVICE,
 		"receivers: {profiling: }\nexporters: {nop: }\n"
 		"service: {pipelines: {profiles: {receivers: [profiling], exporters: [nop]}}}\n",
-		"receivers: {profiling/a: {reporter_interval: 1s}}\nexporters: {otlp/b: {endpoint: x:1}, nop: {}}\n"
+		"receivers: {profiling/a: {reporter_interval: 1s}}\nexporters: {otlp/b: {endpoint: "
+		"x:1}, nop: {}}\n"
 		"service:\n  telemetry: {logs: {level: error}}\n  pipelines:\n"
 		"    profiles: {receivers: [profiling/a], exporters: [otlp/b]}\n"
 		"    profiles/2: {receivers: [profiling/a], exporters: [otlp/b, nop]}\n",
 		PROFILING "exporters: {otlp_grpc: {endpoint: x:1, sending_queue: {queue_size: 5}, "
-			  "retry_on_failure: {max_elapsed_time: 0}, headers: {a: b}, compression: none}}\n" SERVICE,
+			  "retry_on_failure: {max_elapsed_time: 0}, headers: {a: b}, compression: "
+			  "none}}\n" SERVICE,
 	};
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		struct err err = {0};
@@ -63,17 +66,22 @@ static void wrong_configurations_are_explained(void **state)
 		{"", "no receiver"},
 		{PROFILING SERVICE, "no exporter"},
 		{PROFILING OTLP, "at least one pipeline"},
-		{PROFILING OTLP "service: {pipelines: {traces: {receivers: [profiling], exporters: [otlp_grpc]}}}",
+		{PROFILING OTLP
+		 "service: {pipelines: {traces: {receivers: [profiling], exporters: [otlp_grpc]}}}",
 		 "profiles only"},
-		{PROFILING OTLP "service: {pipelines: {profils: {receivers: [profiling], exporters: [otlp_grpc]}}}",
+		{PROFILING OTLP "service: {pipelines: {profils: {receivers: [profiling], "
+				"exporters: [otlp_grpc]}}}",
 		 "unknown pipeline signal: \"profils\""},
-		{PROFILING OTLP "service: {pipelines: {profiles: {receivers: [], exporters: [otlp_grpc]}}}",
+		{PROFILING OTLP
+		 "service: {pipelines: {profiles: {receivers: [], exporters: [otlp_grpc]}}}",
 		 "must have at least one receiver"},
 		{PROFILING OTLP "service: {pipelines: {profiles: {receivers: [profiling]}}}",
 		 "must have at least one exporter"},
-		{PROFILING OTLP "service: {pipelines: {profiles: {receivers: [other], exporters: [otlp_grpc]}}}",
+		{PROFILING OTLP
+		 "service: {pipelines: {profiles: {receivers: [other], exporters: [otlp_grpc]}}}",
 		 "receiver \"other\" which is not configured"},
-		{PROFILING OTLP "service: {pipelines: {profiles: {receivers: [profiling], exporters: [nop]}}}",
+		{PROFILING OTLP
+		 "service: {pipelines: {profiles: {receivers: [profiling], exporters: [nop]}}}",
 		 "exporter \"nop\" which is not configured"},
 		{"receivers: {profilling: }\n" OTLP SERVICE, "unknown type: \"profilling\""},
 		{PROFILING OTLP "processors: {k8sattributes/x: }\n" SERVICE, "k8sattributes/x"},
@@ -81,9 +89,12 @@ static void wrong_configurations_are_explained(void **state)
 		{PROFILING "exporters: {otlp_grpc: }\n" SERVICE, "endpoint"},
 		{PROFILING "exporters: {otlp_grpc: {endpoint: x:1, compression: brotli}}\n" SERVICE,
 		 "compression"},
-		{PROFILING "exporters: {otlp_grpc: {endpoint: x:1, tls: {cert_file: a}}}\n" SERVICE, "key_file"},
-		{"receivers: {profiling: {samples_per_second: 0}}\n" OTLP SERVICE, "samples_per_second"},
-		{"receivers: {profiling: {samples_per_secnd: 1}}\n" OTLP SERVICE, "samples_per_second"},
+		{PROFILING "exporters: {otlp_grpc: {endpoint: x:1, tls: {cert_file: a}}}\n" SERVICE,
+		 "key_file"},
+		{"receivers: {profiling: {samples_per_second: 0}}\n" OTLP SERVICE,
+		 "samples_per_second"},
+		{"receivers: {profiling: {samples_per_secnd: 1}}\n" OTLP SERVICE,
+		 "samples_per_second"},
 		{PROFILING OTLP "servce: {}\n" SERVICE, "servce"},
 		{"receivers: [\n", "yaml:"},
 	};
@@ -104,7 +115,9 @@ static void profiles_need_their_feature_gate(void **state)
 	assert_int_not_equal(load(PROFILING OTLP SERVICE, "-service.profilesSupport", &err), 0);
 	assert_int_not_equal(load(PROFILING OTLP SERVICE, "service.profileSupport", &err), 0);
 	assert_non_null(strstr(err.text, "no such feature gate"));
-	assert_int_equal(load(PROFILING OTLP SERVICE, "pdata.useProtoPooling,service.profilesSupport", &err), 0);
+	assert_int_equal(load(PROFILING OTLP SERVICE,
+			      "pdata.useProtoPooling,service.profilesSupport", &err),
+			 0);
 }
 
 static void later_files_and_sets_win(void **state)
@@ -112,7 +125,8 @@ static void later_files_and_sets_win(void **state)
 	(void)state;
 	struct err err = {0};
 	struct collect *collect = NULL;
-	const char *configs[] = {"yaml:" PROFILING OTLP SERVICE, "yaml:exporters: {otlp_grpc: {endpoint: ''}}"};
+	const char *configs[] = {"yaml:" PROFILING OTLP SERVICE,
+				 "yaml:exporters: {otlp_grpc: {endpoint: ''}}"};
 	const char *sets[] = {"exporters.otlp_grpc.endpoint=127.0.0.1:1"};
 	const char *gate = "service.profilesSupport";
 	struct collect_options options = {.configs = configs,

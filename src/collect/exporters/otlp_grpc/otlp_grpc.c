@@ -44,17 +44,25 @@ struct grpc_config {
 };
 
 #define FIELD(name) CONFIG_FIELD(grpc_config, name)
-#define TLS(name) CONFIG_FIELD(tls_config, name)
+#define TLS(name)   CONFIG_FIELD(tls_config, name)
 
 static const struct config_row tls_rows[] = {
-	{.key = "insecure", .type = CONFIG_BOOL, TLS(insecure), .fallback = "false",
+	{.key = "insecure",
+	 .type = CONFIG_BOOL,
+	 TLS(insecure),
+	 .fallback = "false",
 	 .help = "no TLS"},
-	{.key = "insecure_skip_verify", .type = CONFIG_BOOL, TLS(insecure_skip_verify),
-	 .fallback = "false", .help = "TLS, but the peer may be anybody"},
+	{.key = "insecure_skip_verify",
+	 .type = CONFIG_BOOL,
+	 TLS(insecure_skip_verify),
+	 .fallback = "false",
+	 .help = "TLS, but the peer may be anybody"},
 	{.key = "ca_file", .type = CONFIG_STRING, TLS(ca_file), .help = "PEM: whom to trust"},
 	{.key = "cert_file", .type = CONFIG_STRING, TLS(cert_file), .help = "PEM: our certificate"},
 	{.key = "key_file", .type = CONFIG_STRING, TLS(key_file), .help = "PEM: its key"},
-	{.key = "server_name_override", .type = CONFIG_STRING, TLS(server_name),
+	{.key = "server_name_override",
+	 .type = CONFIG_STRING,
+	 TLS(server_name),
 	 .help = "name to find in the peer's certificate"},
 };
 
@@ -70,20 +78,43 @@ static const struct config_schema tls_schema =
 	CONFIG_SCHEMA("tls", tls_config, tls_rows, .help = "TLS to the peer", .check = check_tls);
 
 static const struct config_row grpc_rows[] = {
-	{.key = "endpoint", .type = CONFIG_STRING, FIELD(endpoint),
+	{.key = "endpoint",
+	 .type = CONFIG_STRING,
+	 FIELD(endpoint),
 	 .help = "host:port, http://host:port, https://host:port or unix:///path"},
-	{.key = "compression", .type = CONFIG_ENUM, FIELD(compression), .fallback = "gzip",
-	 .choices = compressions, .help = "of requests"},
+	{.key = "compression",
+	 .type = CONFIG_ENUM,
+	 FIELD(compression),
+	 .fallback = "gzip",
+	 .choices = compressions,
+	 .help = "of requests"},
 	{.key = "tls", .type = CONFIG_SECTION, FIELD(tls), .section = &tls_schema, .help = "TLS"},
-	{.key = "headers", .type = CONFIG_STRING_MAP, FIELD(headers), .secret = true,
+	{.key = "headers",
+	 .type = CONFIG_STRING_MAP,
+	 FIELD(headers),
+	 .secret = true,
 	 .help = "sent with each request"},
-	{.key = "timeout", .type = CONFIG_DURATION, FIELD(timeout_ns), .fallback = "5s", .min = 0,
-	 .max = 86400, .help = "of one try; 0: none"},
-	{.key = "user_agent", .type = CONFIG_STRING, FIELD(user_agent),
-	 .fallback = "cresset/" CRESSET_VERSION " (linux)", .help = "User-Agent"},
-	{.key = "sending_queue", .type = CONFIG_SECTION, FIELD(queue), .section = &queue_schema,
+	{.key = "timeout",
+	 .type = CONFIG_DURATION,
+	 FIELD(timeout_ns),
+	 .fallback = "5s",
+	 .min = 0,
+	 .max = 86400,
+	 .help = "of one try; 0: none"},
+	{.key = "user_agent",
+	 .type = CONFIG_STRING,
+	 FIELD(user_agent),
+	 .fallback = "cresset/" CRESSET_VERSION " (linux)",
+	 .help = "User-Agent"},
+	{.key = "sending_queue",
+	 .type = CONFIG_SECTION,
+	 FIELD(queue),
+	 .section = &queue_schema,
 	 .help = "what waits for sending"},
-	{.key = "retry_on_failure", .type = CONFIG_SECTION, FIELD(retry), .section = &retry_schema,
+	{.key = "retry_on_failure",
+	 .type = CONFIG_SECTION,
+	 FIELD(retry),
+	 .section = &retry_schema,
 	 .help = "trying again"},
 	{.key = "wait_for_ready", .type = CONFIG_IGNORED, .help = "of no effect"},
 	{.key = "balancer_name", .type = CONFIG_IGNORED, .help = "of no effect"},
@@ -97,7 +128,8 @@ static int check_grpc(const void *target, struct err *err)
 	const struct grpc_config *config = target;
 	if (config->endpoint.len == 0)
 		return err_set(err, ERR_INVALID,
-			       "requires a non-empty \"endpoint\" (as in endpoint: 127.0.0.1:4040)");
+			       "requires a non-empty \"endpoint\" (as in endpoint: "
+			       "127.0.0.1:4040)");
 	if (config->headers.count > HEADERS_MAX)
 		return err_set(err, ERR_INVALID, "headers: more than %d", HEADERS_MAX);
 	return 0;
@@ -107,9 +139,9 @@ static const struct config_schema grpc_schema =
 	CONFIG_SCHEMA("otlp_grpc", grpc_config, grpc_rows, .help = "OTLP profiles over gRPC",
 		      .check = check_grpc);
 
-static struct metric events_too_large = METRIC_COUNTER_INIT(
-	"cresset_exporter_too_large_samples_total", NULL,
-	"Samples left out because one alone was larger than a request may be.");
+static struct metric events_too_large =
+	METRIC_COUNTER_INIT("cresset_exporter_too_large_samples_total", NULL,
+			    "Samples left out because one alone was larger than a request may be.");
 
 struct grpc_exporter {
 	const char *name;
@@ -189,7 +221,9 @@ static void judge(const struct net_reply *reply, const char *endpoint, struct se
 	ret->retry_after_ms = reply->retry_after_ms;
 	if (reply->grpc_status < 0) {
 		ret->verdict = is_passing_http(reply->http_status) ? SEND_RETRY : SEND_REFUSED;
-		(void)err_set(&ret->why, ERR_IO, "%s answered HTTP %d and no gRPC status: is it an OTLP gRPC endpoint?",
+		(void)err_set(&ret->why, ERR_IO,
+			      "%s answered HTTP %d and no gRPC status: is it an OTLP gRPC "
+			      "endpoint?",
 			      endpoint, reply->http_status);
 		return;
 	}
@@ -235,7 +269,8 @@ static void grpc_send(void *ptr, uint32_t connection, struct str payload, struct
 	int rc = ready_client(self, connection, &client, &ret->why);
 	if (!rc)
 		rc = net_client_grpc(client, export_method, payload,
-				     self->config->compression == COMPRESSION_GZIP, &reply, &ret->why);
+				     self->config->compression == COMPRESSION_GZIP, &reply,
+				     &ret->why);
 	if (rc) {
 		ret->verdict = SEND_RETRY;
 		return;

@@ -24,30 +24,74 @@ static const char *const error_modes[] = {"propagate", "ignore", NULL};
 #define FIELD(name) CONFIG_FIELD(profiling_config, name)
 
 static const struct config_row profiling_rows[] = {
-	{.key = "samples_per_second", .type = CONFIG_UINT, FIELD(samples_per_second), .fallback = "20",
-	 .min = 1, .max = AGENT_SAMPLES_PER_SECOND_MAX, .unit = "Hz",
+	{.key = "samples_per_second",
+	 .type = CONFIG_UINT,
+	 FIELD(samples_per_second),
+	 .fallback = "20",
+	 .min = 1,
+	 .max = AGENT_SAMPLES_PER_SECOND_MAX,
+	 .unit = "Hz",
 	 .help = "samples of each CPU per second"},
-	{.key = "reporter_interval", .type = CONFIG_DURATION, FIELD(reporter_interval_ns),
-	 .fallback = "5s", .min = 0.1, .max = 3600, .help = "how often a batch is sent on"},
-	{.key = "reporter_jitter", .type = CONFIG_FLOAT, FIELD(reporter_jitter), .fallback = "0.2",
-	 .min = 0, .max = 1, .help = "each interval varies by +- this part"},
-	{.key = "monitor_interval", .type = CONFIG_DURATION, FIELD(monitor_interval_ns),
-	 .fallback = "5s", .min = 0.1, .max = 3600, .help = "how often gauges are brought up to date"},
-	{.key = "clock_sync_interval", .type = CONFIG_DURATION, FIELD(clock_sync_interval_ns),
-	 .fallback = "3m", .min = 0, .max = 86400,
+	{.key = "reporter_interval",
+	 .type = CONFIG_DURATION,
+	 FIELD(reporter_interval_ns),
+	 .fallback = "5s",
+	 .min = 0.1,
+	 .max = 3600,
+	 .help = "how often a batch is sent on"},
+	{.key = "reporter_jitter",
+	 .type = CONFIG_FLOAT,
+	 FIELD(reporter_jitter),
+	 .fallback = "0.2",
+	 .min = 0,
+	 .max = 1,
+	 .help = "each interval varies by +- this part"},
+	{.key = "monitor_interval",
+	 .type = CONFIG_DURATION,
+	 FIELD(monitor_interval_ns),
+	 .fallback = "5s",
+	 .min = 0.1,
+	 .max = 3600,
+	 .help = "how often gauges are brought up to date"},
+	{.key = "clock_sync_interval",
+	 .type = CONFIG_DURATION,
+	 FIELD(clock_sync_interval_ns),
+	 .fallback = "3m",
+	 .min = 0,
+	 .max = 86400,
 	 .help = "how often the wall clock is compared with the kernel's; 0: once"},
-	{.key = "include_env_vars", .type = CONFIG_STRING, FIELD(include_env_vars), .fallback = "",
+	{.key = "include_env_vars",
+	 .type = CONFIG_STRING,
+	 FIELD(include_env_vars),
+	 .fallback = "",
 	 .help = "comma list of environment variables of each process to send along"},
-	{.key = "pin_cpu_ids", .type = CONFIG_STRING, FIELD(pin_cpu_ids), .fallback = "",
+	{.key = "pin_cpu_ids",
+	 .type = CONFIG_STRING,
+	 FIELD(pin_cpu_ids),
+	 .fallback = "",
 	 .help = "sample only these CPUs, as 0-15,20"},
-	{.key = "send_idle_frames", .type = CONFIG_BOOL, FIELD(send_idle_frames), .fallback = "false",
+	{.key = "send_idle_frames",
+	 .type = CONFIG_BOOL,
+	 FIELD(send_idle_frames),
+	 .fallback = "false",
 	 .help = "sample the idle task too"},
-	{.key = "no_kernel_version_check", .type = CONFIG_BOOL, FIELD(no_kernel_version_check),
-	 .fallback = "false", .help = "try on kernels before 5.10 too"},
-	{.key = "bpf_verifier_log_level", .type = CONFIG_UINT, FIELD(bpf_verifier_log_level),
-	 .fallback = "0", .max = 2, .help = "words of the kernel's verifier in the debug log"},
-	{.key = "error_mode", .type = CONFIG_ENUM, FIELD(error_mode), .fallback = "propagate",
-	 .choices = error_modes, .help = "ignore: when sampling cannot start, say so and go on"},
+	{.key = "no_kernel_version_check",
+	 .type = CONFIG_BOOL,
+	 FIELD(no_kernel_version_check),
+	 .fallback = "false",
+	 .help = "try on kernels before 5.10 too"},
+	{.key = "bpf_verifier_log_level",
+	 .type = CONFIG_UINT,
+	 FIELD(bpf_verifier_log_level),
+	 .fallback = "0",
+	 .max = 2,
+	 .help = "words of the kernel's verifier in the debug log"},
+	{.key = "error_mode",
+	 .type = CONFIG_ENUM,
+	 FIELD(error_mode),
+	 .fallback = "propagate",
+	 .choices = error_modes,
+	 .help = "ignore: when sampling cannot start, say so and go on"},
 	/* Of the other profiler's machinery; nothing here corresponds. */
 	{.key = "frame_cache_size", .type = CONFIG_IGNORED, .help = "of no effect"},
 	{.key = "map_scale_factor", .type = CONFIG_IGNORED, .help = "of no effect"},
@@ -71,12 +115,12 @@ struct profiling {
 	bool ignore_errors;
 };
 
-static struct metric samples_refused = METRIC_COUNTER_INIT(
-	"otelcol_receiver_refused_profile_samples", "receiver=\"profiling\"",
-	"Samples that the pipeline did not take.");
-static struct metric samples_accepted = METRIC_COUNTER_INIT(
-	"otelcol_receiver_accepted_profile_samples", "receiver=\"profiling\"",
-	"Samples handed to the pipeline.");
+static struct metric samples_refused =
+	METRIC_COUNTER_INIT("otelcol_receiver_refused_profile_samples", "receiver=\"profiling\"",
+			    "Samples that the pipeline did not take.");
+static struct metric samples_accepted =
+	METRIC_COUNTER_INIT("otelcol_receiver_accepted_profile_samples", "receiver=\"profiling\"",
+			    "Samples handed to the pipeline.");
 
 static void fill_agent_config(const struct profiling_config *from, struct agent_config *to)
 {
@@ -117,7 +161,8 @@ static int64_t count_samples(const struct profile_batch *batch)
 	for (size_t r = 0; r < batch->resource_count; r++)
 		for (size_t s = 0; s < batch->resources[r].scope_count; s++)
 			for (size_t p = 0; p < batch->resources[r].scopes[s].profile_count; p++) {
-				(void)profile_total(&batch->resources[r].scopes[s].profiles[p], &events);
+				(void)profile_total(&batch->resources[r].scopes[s].profiles[p],
+						    &events);
 				all += events;
 			}
 	return (int64_t)all;
@@ -133,7 +178,8 @@ static void take_batch(void *ctx, struct profile_batch *batch)
 		return;
 	}
 	metric_add(&samples_refused, samples);
-	log_warn("collect", "profiles dropped", "samples=%lld why=\"%s\"", (long long)samples, err.text);
+	log_warn("collect", "profiles dropped", "samples=%lld why=\"%s\"", (long long)samples,
+		 err.text);
 }
 
 static int profiling_start(void *ptr, struct err *err)
