@@ -73,6 +73,9 @@ MUST_USE int elf_open_memory(const void *image, size_t len, struct elf_file **re
  * ERR_UNSUPPORTED when there is none. */
 MUST_USE int elf_open_vdso(struct elf_file **ret, struct err *err);
 void elf_close(struct elf_file *file); /* NULL is fine */
+/* Gives the section table back (3 to 6 KiB of a handle's memory), for handles kept for long only to
+ * map addresses: info and segments stay, sections are none, elf_symbols_load is too late. */
+void elf_forget_sections(struct elf_file *file);
 
 const struct elf_info *elf_info(const struct elf_file *file);
 uint64_t elf_size_bytes(const struct elf_file *file);

@@ -213,6 +213,15 @@ void elf_close(struct elf_file *file)
 	mem_free(file);
 }
 
+void elf_forget_sections(struct elf_file *file)
+{
+	mem_free(file->sections);
+	mem_free(file->section_names);
+	file->sections = NULL;
+	file->section_names = NULL;
+	file->section_count = 0;
+}
+
 const struct elf_info *elf_info(const struct elf_file *file)
 {
 	return &file->info;

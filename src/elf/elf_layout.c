@@ -234,10 +234,6 @@ int elf_sections_load(struct elf_file *file, const struct elf_header *header, st
 	int rc = load_sections(file, header, err);
 	if (rc != ERR_CORRUPT && rc != ERR_LIMIT)
 		return rc;
-	mem_free(file->sections);
-	mem_free(file->section_names);
-	file->sections = NULL;
-	file->section_names = NULL;
-	file->section_count = 0;
+	elf_forget_sections(file);
 	return 0;
 }

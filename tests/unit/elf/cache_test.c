@@ -1,5 +1,7 @@
 #include "samples.h"
 
+#include <sys/mman.h>
+
 #include "base/metrics.h"
 
 /* What an opener of the agent does, counted. */
@@ -220,6 +222,48 @@ static void lookups_are_counted(void **state)
 	symbol_cache_destroy(cache);
 }
 
+/* As the agent does for the mappings of other processes. */
+static int open_mapping(void *arg, struct err *err)
+{
+	int fd = open(arg, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? err_set(err, ERR_DENIED, "cannot open %s", (const char *)arg) : fd;
+}
+
+static void a_deleted_file_is_read_through_its_mapping(void **state)
+{
+	static char bytes[1 << 20];
+	struct symbol_cache *cache = make_cache(0);
+	uint64_t vaddr = vaddr_of(SAMPLE("pie"), "main");
+	int from = open_path(SAMPLE("pie"));
+	ssize_t len = read(from, bytes, sizeof(bytes));
+	int fd = temp_file(bytes, (size_t)len);
+	struct symbol_found found;
+	struct elf_key key;
+	char path[128];
+
+	(void)state;
+	char *map = mmap(NULL, (size_t)len, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	assert_true(map != MAP_FAILED);
+	assert_int_equal(elf_key_of_fd(fd, &key, NULL), 0);
+	close(fd);
+	close(from);
+	size_t pages = ((size_t)len + 4095) & ~(size_t)4095;
+	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)map,
+		 (unsigned long)map + pages);
+	int rc = symbol_cache_find(cache, &key, vaddr, open_mapping, path, &found, NULL);
+	if (rc == ERR_DENIED)
+		print_message("SKIP: map_files needs CAP_CHECKPOINT_RESTORE\n");
+	else
+		assert_int_equal(rc, 0);
+	if (rc == 0)
+		assert_text(found.name, "main");
+	munmap(map, (size_t)len);
+	symbol_cache_destroy(cache);
+	if (rc == ERR_DENIED)
+		skip();
+}
+
 static void the_cache_runs_short_of_memory_anywhere_without_harm(void **state)
 {
 	uint64_t vaddr = vaddr_of(SAMPLE("cxx"), "_ZNK14cresset_sample3boxIiE5twiceEi");
@@ -256,6 +300,7 @@ int main(void)
 		cmocka_unit_test(the_vdso_is_asked_through_the_cache),
 		cmocka_unit_test(display_names_survive_more_names_than_are_remembered),
 		cmocka_unit_test(lookups_are_counted),
+		cmocka_unit_test(a_deleted_file_is_read_through_its_mapping),
 		cmocka_unit_test(the_cache_runs_short_of_memory_anywhere_without_harm),
 	};
 

@@ -71,6 +71,24 @@ static void sections_are_found_by_name(void **state)
 	close(fd);
 }
 
+static void a_handle_may_outlive_its_sections_and_descriptor(void **state)
+{
+	int fd;
+	struct elf_file *file = open_elf(SAMPLE("pie"), &fd);
+	uint64_t entry = elf_info(file)->entry, vaddr;
+
+	(void)state;
+	close(fd);
+	elf_forget_sections(file);
+	assert_int_equal(elf_section_count(file), 0);
+	assert_null(elf_section_named(file, ".text"));
+	assert_int_equal(strlen(elf_info(file)->build_id), 40);
+	/* The linker gives this sample the same offsets in file and memory. */
+	assert_true(elf_vaddr_of_offset(file, entry, &vaddr));
+	assert_true(vaddr == entry);
+	elf_close(file);
+}
+
 struct own_libc {
 	uint64_t bias;
 };
@@ -287,6 +305,7 @@ int main(void)
 		cmocka_unit_test(a_program_says_what_it_is),
 		cmocka_unit_test(the_build_id_is_what_readelf_prints),
 		cmocka_unit_test(sections_are_found_by_name),
+		cmocka_unit_test(a_handle_may_outlive_its_sections_and_descriptor),
 		cmocka_unit_test(the_bias_of_a_mapping_is_what_the_loader_chose),
 		cmocka_unit_test(an_executable_mapping_belongs_to_the_executable_segment),
 		cmocka_unit_test(a_mapping_belongs_to_the_segment_that_starts_in_its_first_page),
