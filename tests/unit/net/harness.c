@@ -121,6 +121,14 @@ static void grpc_fail(void *user, const struct net_request *request, struct net_
 	net_grpc_error(answer, &err, 1500);
 }
 
+static void grpc_slow(void *user, const struct net_request *request, struct net_answer *answer)
+{
+	(void)user;
+	for (int i = 0; i < 1000 && !atomic_load(request->cancelled); i++)
+		usleep(5000);
+	net_grpc_answer(answer, STR("late"));
+}
+
 static const struct net_route routes[] = {
 	{.method = "GET", .path = "/hello", .handler = hello, .on_loop = true},
 	{.method = "POST", .path = "/echo", .handler = echo},
@@ -132,6 +140,11 @@ static const struct net_route routes[] = {
 	{.method = "GET", .path = "/header", .handler = header},
 	{.method = "POST", .path = "/test.Echo/Call", .handler = grpc_echo},
 	{.method = "POST", .path = "/test.Echo/Fail", .handler = grpc_fail},
+	{.method = "POST", .path = "/test.Echo/Slow", .handler = grpc_slow},
+	{.method = "POST",
+	 .path = "/test.Echo/Small",
+	 .handler = grpc_echo,
+	 .body_limit_bytes = 1000},
 	{.method = "GET", .path = "/assets/*", .handler = assets, .on_loop = true},
 };
 

@@ -27,6 +27,8 @@ struct harness {
  *	GET  /header		what the request's headers were, a line each
  *	POST /test.Echo/Call	gRPC: the message back
  *	POST /test.Echo/Fail	gRPC: RESOURCE_EXHAUSTED with RetryInfo 1500 ms
+ *	POST /test.Echo/Slow	gRPC: answers after 5 s, or when cancelled
+ *	POST /test.Echo/Small	gRPC: as Call, at most 1000 bytes
  *	GET  /assets/<any>	the path */
 void harness_start(struct harness *harness, const struct net_limits *limits, bool tls);
 void harness_stop(struct harness *harness);
