@@ -20,9 +20,9 @@ static int no_memory(struct err *err, const char *what)
 int profile_resource_add(struct profile_batch *batch, struct profile_resource **ret,
 			 struct err *err)
 {
-	struct profile_resource *rows = append(batch->arena, batch->resources,
-					       &batch->resource_count, &batch->resource_cap,
-					       sizeof(*rows));
+	struct profile_resource *rows =
+		append(batch->arena, batch->resources, &batch->resource_count, &batch->resource_cap,
+		       sizeof(*rows));
 
 	if (!rows)
 		return no_memory(err, "resource");
@@ -91,9 +91,8 @@ int profile_add(struct profile_batch *batch, struct profile_scope *scope, struct
 int profile_sample_add(struct profile_batch *batch, struct profile *profile,
 		       struct profile_sample **ret, struct err *err)
 {
-	struct profile_sample *rows = append(batch->arena, profile->samples,
-					     &profile->sample_count, &profile->sample_cap,
-					     sizeof(*rows));
+	struct profile_sample *rows = append(batch->arena, profile->samples, &profile->sample_count,
+					     &profile->sample_cap, sizeof(*rows));
 
 	if (!rows)
 		return no_memory(err, "sample");

@@ -118,8 +118,8 @@ static int check_shape(const struct profile_sample *sample, struct err *err)
 	if (sample->value_count == 0 && sample->time_count == 0)
 		return err_set(err, ERR_INVALID, "neither values nor timestamps");
 	if (sample->value_count && sample->time_count && sample->value_count != sample->time_count)
-		return err_set(err, ERR_INVALID, "%u values but %u timestamps",
-			       sample->value_count, sample->time_count);
+		return err_set(err, ERR_INVALID, "%u values but %u timestamps", sample->value_count,
+			       sample->time_count);
 	return 0;
 }
 
@@ -180,8 +180,8 @@ static uint64_t sample_total(const struct profile_sample *sample, uint64_t *even
 {
 	uint64_t total = sample->time_count;
 
-	*events += sample->time_count > sample->value_count ? sample->time_count
-							    : sample->value_count;
+	*events +=
+		sample->time_count > sample->value_count ? sample->time_count : sample->value_count;
 	if (sample->value_count == 0)
 		return total;
 	total = 0;

@@ -17,8 +17,7 @@ static uint64_t hash_indices(uint64_t hash, const uint32_t *indices, uint32_t co
 
 static bool indices_equal(const uint32_t *a, uint32_t a_count, const uint32_t *b, uint32_t b_count)
 {
-	return a_count == b_count &&
-	       (a_count == 0 || memcmp(a, b, a_count * sizeof(*a)) == 0);
+	return a_count == b_count && (a_count == 0 || memcmp(a, b, a_count * sizeof(*a)) == 0);
 }
 
 static uint64_t hash_mapping(const void *ptr)
@@ -134,8 +133,7 @@ static uint64_t hash_stack(const void *ptr)
 {
 	const struct profile_stack *row = ptr;
 
-	return row->count ? str_hash(str_make(row->locations,
-					      row->count * sizeof(*row->locations)))
+	return row->count ? str_hash(str_make(row->locations, row->count * sizeof(*row->locations)))
 			  : HASH_SEED;
 }
 
@@ -171,9 +169,9 @@ static bool own_location(struct arena *arena, void *ptr)
 {
 	struct profile_location *row = ptr;
 
-	row->lines = row->line_count ? arena_copy(arena, row->lines,
-						  row->line_count * sizeof(*row->lines))
-				     : NULL;
+	row->lines = row->line_count
+			     ? arena_copy(arena, row->lines, row->line_count * sizeof(*row->lines))
+			     : NULL;
 	return (row->line_count == 0 || row->lines) &&
 	       copy_indices(arena, &row->attrs, row->attr_count);
 }

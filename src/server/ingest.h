@@ -32,16 +32,17 @@ struct ingest_config {
 	/* Takes the place of the service name when nothing names a service; NULL: "unknown_service". */
 	const char *unknown_service;
 
-	size_t message_bytes;	 /* unpacked request, default 100 MiB: RESOURCE_EXHAUSTED / 413 */
-	size_t json_bytes;	 /* the same for JSON, whose tree is large, default 16 MiB */
-	uint32_t label_names;	 /* of one series, fixed ones included, default 128 */
-	uint32_t label_name_bytes;  /* default 1024 */
+	size_t message_bytes;	   /* unpacked request, default 100 MiB: RESOURCE_EXHAUSTED / 413 */
+	size_t json_bytes;	   /* the same for JSON, whose tree is large, default 16 MiB */
+	uint32_t label_names;	   /* of one series, fixed ones included, default 128 */
+	uint32_t label_name_bytes; /* default 1024 */
 	uint32_t label_value_bytes; /* default 16384 */
-	uint32_t stack_depth;	 /* frames nearest to the root beyond it are cut, default 4096 */
-	uint32_t symbol_bytes;	 /* names and file names are cut, default 65535 */
-	uint64_t reject_older_ns; /* samples older than this are refused, default 0 */
+	uint32_t stack_depth;	    /* frames nearest to the root beyond it are cut, default 4096 */
+	uint32_t symbol_bytes;	    /* names and file names are cut, default 65535 */
+	uint64_t reject_older_ns;   /* samples older than this are refused, default 0 */
 	uint64_t reject_newer_ns; /* samples ahead of our clock by more are refused, default 1 h */
-	uint64_t retry_ns;	  /* what RetryInfo and Retry-After tell a client at overload, default 5 s */
+	uint64_t
+		retry_ns; /* what RetryInfo and Retry-After tell a client at overload, default 5 s */
 };
 
 void ingest_config_default(struct ingest_config *config);
@@ -63,6 +64,7 @@ struct ingest_result {
 	uint64_t rejected_profiles; /* with nothing of theirs stored */
 	uint64_t rejected_samples;
 	char reason[256]; /* the first one, "" if none */
+	bool retry;	  /* after an error: the same may go well later (disk full, store busy) */
 };
 
 /* The tenant of a request. ERR_UNAUTHENTICATED without a needed header, ERR_INVALID for an id with
@@ -71,5 +73,6 @@ MUST_USE int ingest_tenant(const struct ingest *ingest, const struct net_request
 			   struct str *ret, struct err *err);
 /* Converts and writes; what every way of pushing profiles ends in. The batch passed profile_check().
  * Works in the arena. ERR_LIMIT (disk full, memory), ERR_IO, ERR_NOMEM: nothing was stored. */
-MUST_USE int ingest_batch(struct ingest *ingest, struct str tenant, const struct profile_batch *batch,
-			  struct arena *arena, struct ingest_result *result, struct err *err);
+MUST_USE int ingest_batch(struct ingest *ingest, struct str tenant,
+			  const struct profile_batch *batch, struct arena *arena,
+			  struct ingest_result *result, struct err *err);

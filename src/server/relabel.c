@@ -111,6 +111,7 @@ static int run_replace(const struct rule *rule, struct relabel_labels *labels, s
 static int run_keep(const struct rule *rule, struct relabel_labels *labels, struct str source,
 		    bool *ret_keep, struct err *err)
 {
+	(void)labels;
 	return matches(rule->regex, source, ret_keep, err);
 }
 
@@ -120,6 +121,7 @@ static int run_drop(const struct rule *rule, struct relabel_labels *labels, stru
 	bool matched = false;
 	int rc = matches(rule->regex, source, &matched, err);
 
+	(void)labels;
 	*ret_keep = !matched;
 	return rc;
 }

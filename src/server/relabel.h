@@ -16,9 +16,10 @@
 
 /* One row of the configuration, defaults filled in (relabel_rule_default). */
 struct relabel_rule_spec {
-	struct str action; /* replace keep drop keepequal dropequal hashmod labelmap labeldrop labelkeep
+	struct str
+		action; /* replace keep drop keepequal dropequal hashmod labelmap labeldrop labelkeep
 			      lowercase uppercase; any case */
-	struct str regex;  /* anchored at both ends */
+	struct str regex; /* anchored at both ends */
 	const struct str *source_labels;
 	size_t source_count;
 	struct str separator;
@@ -34,8 +35,8 @@ struct relabel;
 
 /* Compiles rules, run in this order. ERR_INVALID says which rule (from 1) and what is wrong with it;
  * ERR_NOMEM. No rules are fine too. */
-MUST_USE int relabel_create(const struct relabel_rule_spec *specs, size_t count, struct relabel **ret,
-			    struct err *err);
+MUST_USE int relabel_create(const struct relabel_rule_spec *specs, size_t count,
+			    struct relabel **ret, struct err *err);
 void relabel_destroy(struct relabel *relabel); /* NULL is fine */
 
 /* Labels in any order, names unique; an empty value is an absent label. All memory is the arena's. */
@@ -53,5 +54,5 @@ MUST_USE int relabel_set(struct relabel_labels *labels, struct str name, struct 
 
 /* *ret_keep tells whether a keep or drop rule let the series live. ERR_LIMIT when a regular
  * expression took too many steps, ERR_NOMEM. */
-MUST_USE int relabel_apply(const struct relabel *relabel, struct relabel_labels *labels, bool *ret_keep,
-			   struct err *err);
+MUST_USE int relabel_apply(const struct relabel *relabel, struct relabel_labels *labels,
+			   bool *ret_keep, struct err *err);

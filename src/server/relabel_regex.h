@@ -33,7 +33,8 @@ struct template_part {
 	int group;
 };
 
-struct template {
+struct template
+{
 	struct template_part *parts;
 	size_t count;
 };

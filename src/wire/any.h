@@ -5,7 +5,8 @@
 #include "wire/proto.h"
 
 /* An AnyValue message; strings are copied. Arrays and maps become their JSON text. */
-MUST_USE int any_decode(struct decoder *dec, struct str message, struct value *ret, struct err *err);
+MUST_USE int any_decode(struct decoder *dec, struct str message, struct value *ret,
+			struct err *err);
 /* A KeyValue message: key or key_strindex, and value. key "" when neither names one. */
 MUST_USE int any_decode_pair(struct decoder *dec, struct str message, struct key_value *ret,
 			     struct err *err);

@@ -125,9 +125,9 @@ static void put_scalar(struct decoder *dec, const struct pb_field *field, struct
 }
 
 static const enum pb_type any_types[] = {
-	[ANY_STRING] = PB_LEN,	[ANY_BOOL] = PB_VARINT, [ANY_INT] = PB_VARINT,
-	[ANY_DOUBLE] = PB_FIXED64, [ANY_ARRAY] = PB_LEN, [ANY_MAP] = PB_LEN,
-	[ANY_BYTES] = PB_LEN,	[ANY_STRING_REF] = PB_VARINT,
+	[ANY_STRING] = PB_LEN,	   [ANY_BOOL] = PB_VARINT,	 [ANY_INT] = PB_VARINT,
+	[ANY_DOUBLE] = PB_FIXED64, [ANY_ARRAY] = PB_LEN,	 [ANY_MAP] = PB_LEN,
+	[ANY_BYTES] = PB_LEN,	   [ANY_STRING_REF] = PB_VARINT,
 };
 
 /* The member that is set: the last known one, as for every oneof. number 0: none. */
@@ -189,8 +189,8 @@ static int set_text(struct decoder *dec, enum value_kind kind, struct str text, 
 		    struct err *err)
 {
 	ret->kind = kind;
-	ret->text = kind == VALUE_BYTES ? arena_str(dec->arena, text)
-					: decoder_text(dec->arena, text);
+	ret->text =
+		kind == VALUE_BYTES ? arena_str(dec->arena, text) : decoder_text(dec->arena, text);
 	return ret->text.ptr ? 0 : decoder_no_memory(err);
 }
 

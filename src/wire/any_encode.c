@@ -55,7 +55,8 @@ static void put_json_map(struct buf *buf, json_t *json)
 	const char *key;
 	json_t *item;
 
-	json_object_foreach(json, key, item) {
+	json_object_foreach(json, key, item)
+	{
 		size_t pair = pb_begin(buf, 1);
 		pb_put_text(buf, KEY_VALUE_KEY, str_of(key));
 		size_t value = pb_begin(buf, KEY_VALUE_VALUE);

@@ -17,8 +17,9 @@ struct decoder {
 	uint64_t rows, samples;
 };
 
-MUST_USE int decoder_init(struct decoder *dec, struct arena *arena, const struct wire_limits *limits,
-			  struct wire_report *report, struct err *err);
+MUST_USE int decoder_init(struct decoder *dec, struct arena *arena,
+			  const struct wire_limits *limits, struct wire_report *report,
+			  struct err *err);
 /* Leaves out (and reports) the profiles that fail profile_check(), and gives the batch. */
 MUST_USE int decoder_finish(struct decoder *dec, struct profile_batch **ret, struct err *err);
 

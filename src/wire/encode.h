@@ -21,7 +21,7 @@ struct dict_column {
 	struct buf rows;   /* encoded, tags included */
 	uint32_t *sent_as; /* index in the batch → index in the request, 0: not in it yet */
 	uint32_t *added;   /* which ones are in it, in order; the first is index 1 */
-	uint32_t count;    /* of added */
+	uint32_t count;	   /* of added */
 };
 
 struct dict_writer {

@@ -23,10 +23,13 @@ int dict_writer_init(struct dict_writer *writer, const struct profile_dict *dict
 		     struct arena *arena, struct err *err)
 {
 	const uint32_t counts[TABLES] = {
-		[TABLE_MAPPING] = dict->mapping_count,	   [TABLE_LOCATION] = dict->location_count,
-		[TABLE_FUNCTION] = dict->function_count,   [TABLE_LINK] = dict->link_count,
+		[TABLE_MAPPING] = dict->mapping_count,
+		[TABLE_LOCATION] = dict->location_count,
+		[TABLE_FUNCTION] = dict->function_count,
+		[TABLE_LINK] = dict->link_count,
 		[TABLE_STRING] = strtab_count(dict->strings),
-		[TABLE_ATTRIBUTE] = dict->attribute_count, [TABLE_STACK] = dict->stack_count,
+		[TABLE_ATTRIBUTE] = dict->attribute_count,
+		[TABLE_STACK] = dict->stack_count,
 	};
 
 	*writer = (struct dict_writer){.dict = dict};

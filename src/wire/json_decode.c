@@ -104,8 +104,8 @@ static void read_stacks(struct json_reader *r, const json_t *dict, struct profil
 	const json_t *list = jr_member(dict, "stackTable");
 
 	for (size_t i = 0; i < json_array_size(list) && !r->rc; i++)
-		rows[i].locations = jr_indices(r, json_array_get(list, i), "locationIndices",
-						 &rows[i].count);
+		rows[i].locations =
+			jr_indices(r, json_array_get(list, i), "locationIndices", &rows[i].count);
 }
 
 static void read_strings(struct json_reader *r, const json_t *dict)
@@ -116,7 +116,8 @@ static void read_strings(struct json_reader *r, const json_t *dict)
 
 	if (r->rc)
 		return;
-	r->rc = decoder_rows(r->dec, "string table", count, sizeof(*r->dec->strings), &rows, r->err);
+	r->rc = decoder_rows(r->dec, "string table", count, sizeof(*r->dec->strings), &rows,
+			     r->err);
 	r->dec->strings = r->rc ? NULL : rows;
 	for (size_t i = 0; i < count && !r->rc; i++) {
 		const json_t *json = json_array_get(list, i);
@@ -131,8 +132,8 @@ static void read_strings(struct json_reader *r, const json_t *dict)
 }
 
 /* Zeroed rows for a table that was sent; NULL when it was not (its zero row stays). */
-static void *make_rows(struct json_reader *r, const json_t *dict, const char *name, size_t elem_bytes,
-		       uint32_t *ret_count)
+static void *make_rows(struct json_reader *r, const json_t *dict, const char *name,
+		       size_t elem_bytes, uint32_t *ret_count)
 {
 	size_t count;
 	void *rows = NULL;
@@ -149,18 +150,18 @@ static void *make_rows(struct json_reader *r, const json_t *dict, const char *na
 static void read_dict(struct json_reader *r, const json_t *json)
 {
 	struct profile_dict *dict = &r->dec->dict;
-	struct profile_mapping *mappings = make_rows(r, json, "mappingTable", sizeof(*mappings),
-						     &dict->mapping_count);
-	struct profile_location *locations = make_rows(r, json, "locationTable",
-						       sizeof(*locations), &dict->location_count);
-	struct profile_function *functions = make_rows(r, json, "functionTable",
-						       sizeof(*functions), &dict->function_count);
-	struct profile_link *links = make_rows(r, json, "linkTable", sizeof(*links),
-					       &dict->link_count);
-	struct profile_attribute *attributes = make_rows(
-		r, json, "attributeTable", sizeof(*attributes), &dict->attribute_count);
-	struct profile_stack *stacks = make_rows(r, json, "stackTable", sizeof(*stacks),
-						 &dict->stack_count);
+	struct profile_mapping *mappings =
+		make_rows(r, json, "mappingTable", sizeof(*mappings), &dict->mapping_count);
+	struct profile_location *locations =
+		make_rows(r, json, "locationTable", sizeof(*locations), &dict->location_count);
+	struct profile_function *functions =
+		make_rows(r, json, "functionTable", sizeof(*functions), &dict->function_count);
+	struct profile_link *links =
+		make_rows(r, json, "linkTable", sizeof(*links), &dict->link_count);
+	struct profile_attribute *attributes =
+		make_rows(r, json, "attributeTable", sizeof(*attributes), &dict->attribute_count);
+	struct profile_stack *stacks =
+		make_rows(r, json, "stackTable", sizeof(*stacks), &dict->stack_count);
 
 	read_strings(r, json);
 	read_mappings(r, json, mappings);
@@ -250,8 +251,8 @@ static void read_profile(struct json_reader *r, const json_t *json, struct profi
 	profile->period = jr_i64(r, json, "period");
 	profile->time_ns = jr_u64(r, json, "timeUnixNano");
 	profile->duration_ns = jr_u64(r, json, "durationNano");
-	profile->has_profile_id = jr_id(r, json, "profileId", profile->profile_id,
-					  sizeof(profile->profile_id));
+	profile->has_profile_id =
+		jr_id(r, json, "profileId", profile->profile_id, sizeof(profile->profile_id));
 	profile->dropped_attributes = (uint32_t)jr_u64(r, json, "droppedAttributesCount");
 	profile->original_format = jr_text(r, json, "originalPayloadFormat");
 	profile->original_payload = jr_bytes(r, json, "originalPayload");

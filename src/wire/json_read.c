@@ -71,7 +71,8 @@ static bool real_number(double real, bool is_signed, uint64_t *ret)
 {
 	static const double top = 9223372036854775808.0; /* 2^63 */
 
-	if (real != floor(real) || real < (is_signed ? -top : 0) || real >= (is_signed ? top : 2 * top))
+	if (real != floor(real) || real < (is_signed ? -top : 0) ||
+	    real >= (is_signed ? top : 2 * top))
 		return false;
 	*ret = is_signed ? (uint64_t)(int64_t)real : (uint64_t)real;
 	return true;
@@ -143,7 +144,7 @@ struct str jr_text(struct json_reader *r, const json_t *object, const char *name
 }
 
 const uint32_t *jr_indices(struct json_reader *r, const json_t *object, const char *name,
-			     uint32_t *ret_count)
+			   uint32_t *ret_count)
 {
 	size_t count;
 	const json_t *list = jr_list(r, object, name, &count);
@@ -313,10 +314,10 @@ struct value jr_any(struct json_reader *r, const json_t *object)
 		return (struct value){.kind = VALUE_STRING,
 				      .text = jr_text(r, object, "stringValue")};
 	if (jr_member(object, "stringValueStrindex"))
-		return (struct value){
-			.kind = VALUE_STRING,
-			.text = decoder_string_text(r->dec,
-						    jr_u64(r, object, "stringValueStrindex"))};
+		return (struct value){.kind = VALUE_STRING,
+				      .text = decoder_string_text(r->dec,
+								  jr_u64(r, object,
+									 "stringValueStrindex"))};
 	if (jr_member(object, "intValue"))
 		return (struct value){.kind = VALUE_INT, .number = jr_i64(r, object, "intValue")};
 	member = jr_member(object, "boolValue");

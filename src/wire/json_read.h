@@ -27,7 +27,7 @@ uint32_t jr_string_index(struct json_reader *r, const json_t *object, const char
 struct str jr_text(struct json_reader *r, const json_t *object, const char *name);
 /* A list of indices into the arena. */
 const uint32_t *jr_indices(struct json_reader *r, const json_t *object, const char *name,
-			     uint32_t *ret_count);
+			   uint32_t *ret_count);
 uint64_t jr_number(struct json_reader *r, const json_t *json, const char *name, bool is_signed);
 /* An id of len bytes in hex (OTLP/JSON) or base64 (ProtoJSON); zeros and false when absent or of another
  * length. */

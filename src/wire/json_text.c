@@ -50,7 +50,9 @@ void json_put_double(struct buf *out, double real)
 	char text[40];
 
 	if (!isfinite(real)) {
-		buf_cstr(out, isnan(real) ? "\"NaN\"" : real > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+		buf_cstr(out, isnan(real) ? "\"NaN\""
+			      : real > 0  ? "\"Infinity\""
+					  : "\"-Infinity\"");
 		return;
 	}
 	for (int digits = DIGITS_MIN; digits <= DIGITS_MAX; digits++) {

@@ -77,20 +77,13 @@ static const struct shape shapes[MESSAGES][SHAPES_MAX] = {
 static const struct inner {
 	uint8_t message, number, inner;
 } inners[] = {
-	{REQUEST, 1, RESOURCE_PROFILES},
-	{REQUEST, 2, DICTIONARY},
-	{RESOURCE_PROFILES, 1, RESOURCE},
-	{RESOURCE_PROFILES, 2, SCOPE_PROFILES},
-	{RESOURCE, 1, KEY_VALUE},
-	{SCOPE_PROFILES, 1, SCOPE},
-	{SCOPE_PROFILES, 2, PROFILE},
-	{SCOPE, 3, KEY_VALUE},
-	{PROFILE, 1, VALUE_TYPE},
-	{PROFILE, 2, SAMPLE},
-	{DICTIONARY, 1, MAPPING},
-	{DICTIONARY, 2, LOCATION},
-	{DICTIONARY, 6, DICT_ATTRIBUTE},
-	{DICTIONARY, 7, DICT_SEVEN},
+	{REQUEST, 1, RESOURCE_PROFILES},  {REQUEST, 2, DICTIONARY},
+	{RESOURCE_PROFILES, 1, RESOURCE}, {RESOURCE_PROFILES, 2, SCOPE_PROFILES},
+	{RESOURCE, 1, KEY_VALUE},	  {SCOPE_PROFILES, 1, SCOPE},
+	{SCOPE_PROFILES, 2, PROFILE},	  {SCOPE, 3, KEY_VALUE},
+	{PROFILE, 1, VALUE_TYPE},	  {PROFILE, 2, SAMPLE},
+	{DICTIONARY, 1, MAPPING},	  {DICTIONARY, 2, LOCATION},
+	{DICTIONARY, 6, DICT_ATTRIBUTE},  {DICTIONARY, 7, DICT_SEVEN},
 	{KEY_VALUE, 2, ANY_VALUE},
 };
 
@@ -158,7 +151,8 @@ static void note_two(struct evidence *ev, struct str packed)
 
 /* "If both are there, values and timestamps have the same length": other lengths of fields 2 and 5 mean
  * that 2 is not values, so F. */
-static void weigh_sample(struct evidence *ev, const struct pb_field *two, const struct pb_field *five)
+static void weigh_sample(struct evidence *ev, const struct pb_field *two,
+			 const struct pb_field *five)
 {
 	uint32_t count;
 

@@ -62,7 +62,8 @@ int otlp_indices(struct decoder *dec, const struct pb_field *field, const char *
 static int unsupported(enum wire_layout layout, struct err *err)
 {
 	return err_set(err, ERR_UNSUPPORTED,
-		       "the request is in the layout of opentelemetry-proto %s, and this server reads "
+		       "the request is in the layout of opentelemetry-proto %s, and this server "
+		       "reads "
 		       "1.8 to 1.11: update the sender (Collector 0.136 or later)",
 		       wire_layout_name(layout));
 }

@@ -130,7 +130,8 @@ static int decode_function(struct decoder *dec, struct tables *tables, struct st
 		if (field.number == 1)
 			row->name = decoder_string(dec, number(&field, "Function", &rc, err));
 		else if (field.number == 2)
-			row->system_name = decoder_string(dec, number(&field, "Function", &rc, err));
+			row->system_name =
+				decoder_string(dec, number(&field, "Function", &rc, err));
 		else if (field.number == 3)
 			row->filename = decoder_string(dec, number(&field, "Function", &rc, err));
 		else if (field.number == 4)
@@ -168,7 +169,8 @@ static int decode_attribute(struct decoder *dec, struct tables *tables, struct s
 		if (field.number == 1)
 			row->key = decoder_string(dec, number(&field, "KeyValueAndUnit", &rc, err));
 		else if (field.number == 3)
-			row->unit = decoder_string(dec, number(&field, "KeyValueAndUnit", &rc, err));
+			row->unit =
+				decoder_string(dec, number(&field, "KeyValueAndUnit", &rc, err));
 		else if (field.number == 2 && field.type != PB_LEN)
 			rc = otlp_wrong_type(&field, "KeyValueAndUnit", err);
 		else if (field.number == 2)
@@ -202,16 +204,16 @@ static int decode_string(struct decoder *dec, struct tables *tables, struct str 
 }
 
 static row_fn *const row_decoders[DICT_TABLES] = {
-	[DICT_MAPPING] = decode_mapping,     [DICT_LOCATION] = decode_location,
-	[DICT_FUNCTION] = decode_function,   [DICT_LINK] = decode_link,
-	[DICT_STRING] = decode_string,	     [DICT_ATTRIBUTE] = decode_attribute,
+	[DICT_MAPPING] = decode_mapping,   [DICT_LOCATION] = decode_location,
+	[DICT_FUNCTION] = decode_function, [DICT_LINK] = decode_link,
+	[DICT_STRING] = decode_string,	   [DICT_ATTRIBUTE] = decode_attribute,
 	[DICT_STACK] = decode_stack,
 };
 
 /* Calls visit for every row of the request's dictionaries, only those of one table if it is not 0. */
 static int each_row(struct str request, uint32_t only,
-		    int (*visit)(void *user, const struct pb_field *row, struct err *err), void *user,
-		    struct err *err)
+		    int (*visit)(void *user, const struct pb_field *row, struct err *err),
+		    void *user, struct err *err)
 {
 	struct cur outer = cur_make(request.ptr, request.len);
 	struct pb_field dict, row;

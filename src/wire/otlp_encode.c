@@ -318,8 +318,9 @@ static int add_scope(struct splitter *s, const struct profile_resource *resource
 	if (scope->profile_count == 0)
 		return add_unit(s, &unit, err);
 	for (size_t i = 0; i < scope->profile_count && !rc; i++) {
-		unit = (struct unit){
-			.resource = resource, .scope = scope, .profile = &scope->profiles[i]};
+		unit = (struct unit){.resource = resource,
+				     .scope = scope,
+				     .profile = &scope->profiles[i]};
 		rc = add_profile(s, &unit, err);
 	}
 	return rc;

@@ -7,7 +7,14 @@
 #include "base/buf.h"
 #include "base/cursor.h"
 
-enum pb_type { PB_VARINT = 0, PB_FIXED64 = 1, PB_LEN = 2, PB_GROUP = 3, PB_END = 4, PB_FIXED32 = 5 };
+enum pb_type {
+	PB_VARINT = 0,
+	PB_FIXED64 = 1,
+	PB_LEN = 2,
+	PB_GROUP = 3,
+	PB_END = 4,
+	PB_FIXED32 = 5
+};
 
 struct pb_field {
 	uint32_t number;

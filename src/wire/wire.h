@@ -51,18 +51,18 @@ void wire_limits_default(struct wire_limits *limits);
 
 struct wire_report {
 	enum wire_layout layout;
-	uint64_t profiles, samples; /* in the batch */
-	uint64_t rejected_profiles; /* left out for a bad index or shape */
-	uint64_t rejected_samples;  /* theirs */
+	uint64_t profiles, samples;  /* in the batch */
+	uint64_t rejected_profiles;  /* left out for a bad index or shape */
+	uint64_t rejected_samples;   /* theirs */
 	uint64_t dropped_attributes; /* resource or scope attributes without a key */
-	char reason[256]; /* why the first profile was rejected, "" if none was */
+	char reason[256];	     /* why the first profile was rejected, "" if none was */
 };
 
 /* An ExportProfilesServiceRequest, layouts E1, E2 and F. ERR_INVALID: malformed; ERR_UNSUPPORTED: another
  * layout, which it names; ERR_LIMIT, ERR_NOMEM. */
-MUST_USE int wire_otlp_decode(struct str bytes, struct arena *arena, const struct wire_limits *limits,
-			      struct profile_batch **ret, struct wire_report *report,
-			      struct err *err);
+MUST_USE int wire_otlp_decode(struct str bytes, struct arena *arena,
+			      const struct wire_limits *limits, struct profile_batch **ret,
+			      struct wire_report *report, struct err *err);
 /* The same as JSON (OTLP 1.8 .. 1.11: names are enough to tell them apart). 64-bit numbers as text or
  * number, ids in hex or base64, names in lowerCamelCase or as in the .proto. */
 MUST_USE int wire_otlp_decode_json(struct str text, struct arena *arena,

@@ -29,22 +29,36 @@ static void link_rows(struct fixture *f)
 	f->line = (struct profile_line){.function = 1, .line = 3};
 	f->stack_locations[0] = 1;
 	f->attrs[0] = 1;
-	f->locations[1] = (struct profile_location){
-		.mapping = 1, .line_count = 1, .lines = &f->line, .attr_count = 1, .attrs = f->attrs};
+	f->locations[1] = (struct profile_location){.mapping = 1,
+						    .line_count = 1,
+						    .lines = &f->line,
+						    .attr_count = 1,
+						    .attrs = f->attrs};
 	f->stacks[1] = (struct profile_stack){1, f->stack_locations};
 	f->mappings[1] = (struct profile_mapping){.filename = 1};
 	f->functions[1] = (struct profile_function){.name = 1, .system_name = 1, .filename = 1};
 	f->attributes[1] = (struct profile_attribute){.key = 1};
-	f->dict = (struct profile_dict){
-		.strings = f->dict.strings, .mappings = f->mappings, .locations = f->locations,
-		.functions = f->functions, .links = &f->link, .attributes = f->attributes,
-		.stacks = f->stacks, .mapping_count = 2, .location_count = 2, .function_count = 2,
-		.link_count = 1, .attribute_count = 2, .stack_count = 2};
-	f->sample = (struct profile_sample){.stack = 1, .attr_count = 1, .attrs = f->attrs,
-					    .time_count = 1, .times_ns = &f->time_ns,
+	f->dict = (struct profile_dict){.strings = f->dict.strings,
+					.mappings = f->mappings,
+					.locations = f->locations,
+					.functions = f->functions,
+					.links = &f->link,
+					.attributes = f->attributes,
+					.stacks = f->stacks,
+					.mapping_count = 2,
+					.location_count = 2,
+					.function_count = 2,
+					.link_count = 1,
+					.attribute_count = 2,
+					.stack_count = 2};
+	f->sample = (struct profile_sample){.stack = 1,
+					    .attr_count = 1,
+					    .attrs = f->attrs,
+					    .time_count = 1,
+					    .times_ns = &f->time_ns,
 					    .values = &f->value};
-	f->profile = (struct profile){.sample_type = {1, 1}, .samples = &f->sample,
-				      .sample_count = 1};
+	f->profile =
+		(struct profile){.sample_type = {1, 1}, .samples = &f->sample, .sample_count = 1};
 }
 
 static int setup(void **state)

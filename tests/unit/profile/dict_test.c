@@ -68,8 +68,11 @@ static void the_same_content_has_the_same_index(void **state)
 	struct profile_batch *batch = new_batch();
 	struct profile_line lines[2] = {{1, 10, 2}, {2, 20, 3}};
 	uint32_t attrs[] = {3, 4};
-	struct profile_location row = {.address = 0x1000, .line_count = 2, .lines = lines,
-				       .attr_count = 2, .attrs = attrs};
+	struct profile_location row = {.address = 0x1000,
+				       .line_count = 2,
+				       .lines = lines,
+				       .attr_count = 2,
+				       .attrs = attrs};
 	uint32_t first, second, other;
 
 	(void)state;
@@ -99,8 +102,8 @@ static void rows_are_copies(void **state)
 	assert_int_equal(profile_attribute(batch, STR("id"), &value, STR("1"), &attr, NULL), 0);
 	text[0] = 'x';
 	assert_true(str_equal(batch->dict.attributes[attr].value.text, STR("gnu")));
-	assert_true(str_equal(profile_str(&batch->dict, batch->dict.attributes[attr].unit),
-			      STR("1")));
+	assert_true(
+		str_equal(profile_str(&batch->dict, batch->dict.attributes[attr].unit), STR("1")));
 }
 
 static void attributes_differ_by_kind_and_value(void **state)
@@ -125,8 +128,9 @@ static void attributes_differ_by_kind_and_value(void **state)
 		assert_int_equal(at, i + 1);
 	}
 	for (uint32_t i = 0; i < VALUES; i++) {
-		assert_int_equal(
-			profile_attribute(batch, STR("k"), &values[i], STR(""), &again, NULL), 0);
+		assert_int_equal(profile_attribute(batch, STR("k"), &values[i], STR(""), &again,
+						   NULL),
+				 0);
 		assert_int_equal(again, i + 1);
 	}
 }
@@ -174,8 +178,10 @@ static void interning_goes_on_behind_an_adopted_dictionary(void **state)
 	struct profile_batch *batch = new_batch();
 	static const uint32_t locations[] = {4, 5};
 	/* A sender's table, a double row included: indices stay what its samples say. */
-	static const struct profile_stack stacks[] = {
-		{0, NULL}, {2, locations}, {2, locations}, {1, locations}};
+	static const struct profile_stack stacks[] = {{0, NULL},
+						      {2, locations},
+						      {2, locations},
+						      {1, locations}};
 	struct profile_dict dict = batch->dict;
 	uint32_t at;
 
@@ -203,17 +209,23 @@ static int build_all(struct arena *memory, struct err *err)
 	for (uint32_t i = 0; i < 200 && !rc; i++) {
 		struct profile_line line = {.function = i};
 		rc = profile_stack(batch, (uint32_t[]){i, 1}, 2, &at, err);
-		rc = rc ? rc : profile_location(batch, &(struct profile_location){
-							.address = i, .line_count = 1, .lines = &line},
-						&at, err);
-		rc = rc ? rc : profile_mapping(batch, &(struct profile_mapping){.memory_start = i},
-					       &at, err);
-		rc = rc ? rc : profile_function(batch, &(struct profile_function){.start_line = i},
-						&at, err);
+		rc = rc ? rc
+			: profile_location(batch,
+					   &(struct profile_location){.address = i,
+								      .line_count = 1,
+								      .lines = &line},
+					   &at, err);
+		rc = rc ? rc
+			: profile_mapping(batch, &(struct profile_mapping){.memory_start = i}, &at,
+					  err);
+		rc = rc ? rc
+			: profile_function(batch, &(struct profile_function){.start_line = i}, &at,
+					   err);
 		value.number = i;
 		rc = rc ? rc : profile_attribute(batch, STR("key"), &value, STR("u"), &at, err);
-		rc = rc ? rc : profile_link(batch, &(struct profile_link){.span_id = {(uint8_t)i}},
-					    &at, err);
+		rc = rc ? rc
+			: profile_link(batch, &(struct profile_link){.span_id = {(uint8_t)i}}, &at,
+				       err);
 	}
 	return rc;
 }
@@ -259,7 +271,8 @@ static void at_the_arena_limit_the_batch_stays_usable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(an_empty_batch_holds_the_zero_rows, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_empty_batch_holds_the_zero_rows, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(zero_content_is_index_0, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_same_content_has_the_same_index, setup,
 						teardown),

@@ -47,8 +47,9 @@ static void attributes_are_found_by_key(void **state)
 	(void)state;
 	arena_init(&arena, 0);
 	assert_int_equal(profile_batch_create(&arena, &batch, NULL), 0);
-	assert_int_equal(
-		profile_attribute(batch, STR("thread.id"), &value, STR(""), &attrs[1], NULL), 0);
+	assert_int_equal(profile_attribute(batch, STR("thread.id"), &value, STR(""), &attrs[1],
+					   NULL),
+			 0);
 	const struct value *found = profile_find_index(&batch->dict, attrs, 2, STR("thread.id"));
 	assert_non_null(found);
 	assert_int_equal(found->number, 7);

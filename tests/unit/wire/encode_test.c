@@ -132,7 +132,8 @@ static void a_sample_of_many_events_is_cut_between_events(void **state)
 	arena_init(&arena, 0);
 	struct profile_batch *batch = one_sample_batch(&arena, 50000);
 	struct digest whole = digest_batch(batch);
-	assert_int_equal(wire_otlp_split(batch, sum.limit_bytes, take_request, &sum, &dropped, NULL),
+	assert_int_equal(wire_otlp_split(batch, sum.limit_bytes, take_request, &sum, &dropped,
+					 NULL),
 			 0);
 	assert_int_equal(dropped, 0);
 	assert_same(&sum.digest, &whole);
@@ -149,7 +150,8 @@ static void an_event_that_never_fits_is_counted(void **state)
 	(void)state;
 	arena_init(&arena, 0);
 	struct profile_batch *batch = one_sample_batch(&arena, 5);
-	assert_int_equal(wire_otlp_split(batch, sum.limit_bytes, take_request, &sum, &dropped, NULL),
+	assert_int_equal(wire_otlp_split(batch, sum.limit_bytes, take_request, &sum, &dropped,
+					 NULL),
 			 0);
 	assert_int_equal(dropped, 5);
 	assert_int_equal(sum.events, 0);
@@ -184,7 +186,8 @@ static void the_callers_refusal_ends_the_encoding(void **state)
 	(void)state;
 	arena_init(&arena, 0);
 	struct profile_batch *batch = random_batch(&arena, 3, 300, 0);
-	assert_int_equal(wire_otlp_split(batch, 4096, take_request, &sum, &dropped, &err), ERR_BUSY);
+	assert_int_equal(wire_otlp_split(batch, 4096, take_request, &sum, &dropped, &err),
+			 ERR_BUSY);
 	assert_string_equal(err.text, "queue full");
 	assert_int_equal(sum.requests, 1);
 	arena_deinit(&arena);

@@ -80,7 +80,8 @@ static uint32_t random_mapping(struct profile_batch *batch, struct random *rando
 	struct profile_mapping row = {.memory_start = random_below(random, 9) << 12,
 				      .memory_limit = UINT64_MAX - random_below(random, 9),
 				      .file_offset = random_below(random, 3),
-				      .attr_count = random_below(random, 2), .attrs = &attr};
+				      .attr_count = random_below(random, 2),
+				      .attrs = &attr};
 
 	must(profile_string(batch, name(batch->arena, "lib", random_below(random, 20)),
 			    &row.filename, NULL));
@@ -94,12 +95,15 @@ static uint32_t random_location(struct profile_batch *batch, struct random *rand
 	struct profile_line lines[3];
 	struct profile_location row = {.mapping = random_mapping(batch, random),
 				       .address = random_next(random) >> random_below(random, 64),
-				       .line_count = random_below(random, 4), .lines = lines,
-				       .attr_count = 1, .attrs = &attr};
+				       .line_count = random_below(random, 4),
+				       .lines = lines,
+				       .attr_count = 1,
+				       .attrs = &attr};
 
 	for (uint32_t i = 0; i < row.line_count; i++)
-		lines[i] = (struct profile_line){random_function(batch, random),
-						 random_below(random, 1000), random_below(random, 9)};
+		lines[i] =
+			(struct profile_line){random_function(batch, random),
+					      random_below(random, 1000), random_below(random, 9)};
 	must(profile_location(batch, &row, &at, NULL));
 	return at;
 }
@@ -114,11 +118,12 @@ static uint32_t random_stack(struct profile_batch *batch, struct random *random)
 	return at;
 }
 
-static void random_sample(struct profile_batch *batch, struct random *random, struct profile *profile,
-			  int shape)
+static void random_sample(struct profile_batch *batch, struct random *random,
+			  struct profile *profile, int shape)
 {
 	struct profile_sample *sample;
-	struct profile_link link = {.trace_id = {1, (uint8_t)random_below(random, 4)}, .span_id = {2}};
+	struct profile_link link = {.trace_id = {1, (uint8_t)random_below(random, 4)},
+				    .span_id = {2}};
 	uint32_t events = shape == 1 ? 1 : 1 + random_below(random, 5);
 
 	must(profile_sample_add(batch, profile, &sample, NULL));
@@ -132,7 +137,8 @@ static void random_sample(struct profile_batch *batch, struct random *random, st
 	for (uint32_t i = 0; i < events; i++) {
 		if (shape != 1)
 			must(profile_sample_time(batch, sample,
-						 1700000000000000000 + random_below(random, 1 << 30),
+						 1700000000000000000 +
+							 random_below(random, 1 << 30),
 						 NULL));
 		if (shape != 0)
 			must(profile_sample_value(batch, sample,
@@ -269,8 +275,8 @@ static uint64_t mix_sample(const struct profile_dict *dict, uint64_t hash,
 
 static void add_events(struct digest *digest, uint64_t hash, const struct profile_sample *sample)
 {
-	uint32_t count = sample->time_count > sample->value_count ? sample->time_count
-								  : sample->value_count;
+	uint32_t count =
+		sample->time_count > sample->value_count ? sample->time_count : sample->value_count;
 
 	for (uint32_t i = 0; i < count; i++) {
 		int64_t value = sample->value_count ? sample->values[i] : 1;

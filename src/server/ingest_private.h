@@ -1,0 +1,10 @@
+/* Private to server: what the files of ingest share. */
+#pragma once
+
+#include "server/ingest.h"
+
+struct ingest {
+	struct ingest_config config;
+	struct relabel *relabel;
+	struct store *store;
+};
