@@ -88,14 +88,27 @@ int texts_take(struct texts *texts, char ***ret, size_t *ret_count, struct err *
 
 /* ---- label sets ---- */
 
+static int compare_names(const void *a, const void *b)
+{
+	return str_compare(((const struct store_label *)a)->name,
+			   ((const struct store_label *)b)->name);
+}
+
+/* The store answers in the order of the names that were asked for. */
 int label_sets_add(struct label_sets *sets, const struct store_labels *set, struct err *err)
 {
 	struct store_labels *grown =
 		arena_grow(sets->arena, sets->items, &sets->cap, sets->count + 1, sizeof(*grown));
-	if (!grown)
+	struct store_label *labels =
+		arena_alloc(sets->arena, (set->label_count + 1) * sizeof(*labels));
+	if (!grown || !labels)
 		return no_memory(err);
+	if (set->label_count > 0) {
+		memcpy(labels, set->labels, set->label_count * sizeof(*labels));
+		qsort(labels, set->label_count, sizeof(*labels), compare_names);
+	}
 	sets->items = grown;
-	sets->items[sets->count++] = *set;
+	sets->items[sets->count++] = (struct store_labels){labels, set->label_count};
 	return 0;
 }
 
