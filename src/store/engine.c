@@ -22,8 +22,8 @@ enum {
 
 /* ---- open and close ---- */
 
-/* Three eighths for what is being written, as much for blocks that were read, an eighth for each of
- * the two dictionary caches. A query may take as much again, while it runs. */
+/* Three eighths for what is being written, two for blocks that were read, two for the writer's ids,
+ * one for the readers' dictionary pages. A query may take as much again, while it runs. */
 static void plan_memory(struct store *store)
 {
 	size_t memory = store->options.memory_bytes;
@@ -32,10 +32,10 @@ static void plan_memory(struct store *store)
 	if (memory < MEMORY_MIN_BYTES)
 		memory = MEMORY_MIN_BYTES;
 	store->plan = (struct budget_plan){
-		.rocks = {.block_cache_bytes = memory / 8 * 3,
+		.rocks = {.block_cache_bytes = memory / 8 * 2,
 			  .write_buffer_bytes = memory / 8 * 3,
 			  .open_files_max = OPEN_FILES_MAX},
-		.id_cache_bytes = memory / 8,
+		.id_cache_bytes = memory / 8 * 2,
 		.page_cache_bytes = memory / 8,
 		.query_bytes = memory,
 	};

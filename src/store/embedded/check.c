@@ -132,7 +132,7 @@ int batch_check(const struct store_batch *batch, struct err *err)
 	return rc ? err_wrap(err, "profile batch") : 0;
 }
 
-size_t batch_samples(const struct store_batch *batch)
+size_t batch_sample_count(const struct store_batch *batch)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < batch->series_count; i++)

@@ -12,4 +12,4 @@ MUST_USE int batch_check(const struct store_batch *batch, struct err *err);
 /* The same content gives the same hash, wherever it lies in memory. ERR_NOMEM. */
 MUST_USE int batch_hash(const struct store_batch *batch, uint64_t seed, struct hash128 *ret,
 			struct err *err);
-size_t batch_samples(const struct store_batch *batch);
+size_t batch_sample_count(const struct store_batch *batch);

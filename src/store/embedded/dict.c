@@ -159,22 +159,34 @@ int dict_frame(struct txn *txn, struct tenant *tenant, const struct store_frame 
 	return 0;
 }
 
-static int find_node(struct txn *txn, struct tenant *tenant, struct id_key id_key,
-		     const struct key *key, uint32_t parent, uint32_t frame, uint32_t *ret,
+/* In memory, first: most nodes of most requests are known. */
+static uint32_t find_node(struct txn *txn, struct tenant *tenant, struct id_key id_key,
+			  uint32_t parent, uint32_t frame, bool *ret_all_new)
+{
+	*ret_all_new = parent >= tenant->written.node || frame >= tenant->written.frame;
+	uint32_t id = *ret_all_new ? 0 : idcache_get(&txn->cache, id_key);
+	return id ? id : idmap_get(&txn->pending, id_key);
+}
+
+static int read_node(struct txn *txn, struct id_key id_key, const struct key *key, uint32_t *ret,
 		     struct err *err)
 {
-	if (parent < tenant->written.node && frame < tenant->written.frame)
-		return find(txn, id_key, key, ret, err);
-	*ret = idmap_get(&txn->pending, id_key);
-	return 0;
+	int rc = dict_read_id(txn->rocks, NULL, key, ret, err);
+	if (!rc && *ret)
+		idcache_put(&txn->cache, id_key, *ret);
+	return rc;
 }
 
 int dict_node(struct txn *txn, struct tenant *tenant, uint32_t parent, uint32_t frame,
 	      uint32_t *ret, struct err *err)
 {
 	struct id_key id_key = id_key_pair(tenant->id, KEY_NODE, parent, frame);
+	bool all_new;
+	*ret = find_node(txn, tenant, id_key, parent, frame, &all_new);
+	if (*ret)
+		return 0;
 	struct key key = key_kind_u32x2(tenant->id, KEY_NODE, parent, frame);
-	int rc = find_node(txn, tenant, id_key, &key, parent, frame, ret, err);
+	int rc = all_new ? 0 : read_node(txn, id_key, &key, ret, err);
 	if (rc || *ret)
 		return rc;
 	uint32_t id = tenant->next.node, added = id - tenant->written.node;

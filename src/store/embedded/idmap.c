@@ -1,5 +1,6 @@
 #include "store/embedded/idmap.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -16,38 +17,38 @@ static uint64_t mix(struct id_key key)
 	return x ^ (x >> 32);
 }
 
-static bool same(struct id_key x, struct id_key y)
+static bool is(const struct id_slot *slot, struct id_key key)
 {
-	return x.a == y.a && x.b == y.b;
+	return slot->a == key.a && slot->b == key.b;
 }
 
 struct id_key id_key_hash(uint32_t tenant, enum key_kind kind, struct hash128 hash)
 {
 	uint64_t space = ((uint64_t)tenant << 8 | (uint64_t)kind) * 0xc4ceb9fe1a85ec53u;
-	return (struct id_key){hash.high ^ space, hash.low};
+	return (struct id_key){hash.high ^ space, (uint32_t)hash.low};
 }
 
 struct id_key id_key_pair(uint32_t tenant, enum key_kind kind, uint32_t a, uint32_t b)
 {
-	return (struct id_key){(uint64_t)a << 32 | b, (uint64_t)tenant << 8 | (uint64_t)kind};
+	return (struct id_key){(uint64_t)a << 32 | b, tenant << 8 | (uint32_t)kind};
 }
 
 int idcache_init(struct idcache *cache, size_t size_bytes, struct err *err)
 {
-	size_t sets = 1;
-	while (sets * 2 * WAYS * sizeof(struct id_slot) <= size_bytes)
-		sets *= 2;
-	cache->slots = mem_zalloc(sets * WAYS, sizeof(struct id_slot));
-	cache->mask = sets - 1;
-	cache->victim = 0;
-	if (!cache->slots)
+	size_t set_bytes = WAYS * sizeof(struct id_slot), sets = size_bytes / set_bytes;
+	memset(cache, 0, sizeof(*cache));
+	cache->sets = sets == 0 ? 1 : sets > UINT32_MAX ? UINT32_MAX : (uint32_t)sets;
+	cache->memory = mem_zalloc((size_t)cache->sets + 1, set_bytes);
+	if (!cache->memory)
 		return err_set(err, ERR_NOMEM, "dictionary cache: no memory");
+	cache->slots = (struct id_slot *)(((uintptr_t)cache->memory + set_bytes - 1) &
+					  ~(uintptr_t)(set_bytes - 1));
 	return 0;
 }
 
 void idcache_deinit(struct idcache *cache)
 {
-	mem_free(cache->slots);
+	mem_free(cache->memory);
 	memset(cache, 0, sizeof(*cache));
 }
 
@@ -58,29 +59,34 @@ void idcache_clear(struct idcache *cache)
 
 size_t idcache_bytes(const struct idcache *cache)
 {
-	return cache->slots ? (cache->mask + 1) * WAYS * sizeof(struct id_slot) : 0;
+	return (size_t)cache->sets * WAYS * sizeof(struct id_slot);
+}
+
+static struct id_slot *set_of(const struct idcache *cache, struct id_key key)
+{
+	return &cache->slots[((uint64_t)(uint32_t)mix(key) * cache->sets >> 32) * WAYS];
 }
 
 uint32_t idcache_get(const struct idcache *cache, struct id_key key)
 {
-	const struct id_slot *set = &cache->slots[(mix(key) & cache->mask) * WAYS];
+	const struct id_slot *set = set_of(cache, key);
 	for (unsigned i = 0; i < WAYS; i++)
-		if (same(set[i].key, key))
+		if (is(&set[i], key))
 			return set[i].id;
 	return 0;
 }
 
 void idcache_put(struct idcache *cache, struct id_key key, uint32_t id)
 {
-	struct id_slot *set = &cache->slots[(mix(key) & cache->mask) * WAYS];
+	struct id_slot *set = set_of(cache, key);
 	unsigned at = cache->victim++ % WAYS;
 	for (unsigned i = WAYS; i-- > 0;)
 		if (set[i].id == 0)
 			at = i;
 	for (unsigned i = 0; i < WAYS; i++)
-		if (set[i].id && same(set[i].key, key))
+		if (set[i].id && is(&set[i], key))
 			at = i;
-	set[at] = (struct id_slot){.key = key, .id = id};
+	set[at] = (struct id_slot){.a = key.a, .b = key.b, .id = id};
 }
 
 void idmap_deinit(struct idmap *map)
@@ -98,11 +104,16 @@ void idmap_clear(struct idmap *map)
 	map->count = 0;
 }
 
+static struct id_key key_of(const struct id_slot *slot)
+{
+	return (struct id_key){slot->a, slot->b};
+}
+
 /* Always ends: at most half of the slots are taken. */
 static struct id_slot *find(const struct idmap *map, struct id_key key)
 {
 	size_t i = mix(key) & (map->cap - 1);
-	while (map->slots[i].id && !same(map->slots[i].key, key))
+	while (map->slots[i].id && !is(&map->slots[i], key))
 		i = (i + 1) & (map->cap - 1);
 	return &map->slots[i];
 }
@@ -120,7 +131,7 @@ static int grow(struct idmap *map, struct err *err)
 		return err_set(err, ERR_NOMEM, "new dictionary entries: no memory");
 	for (size_t i = 0; i < map->cap; i++)
 		if (map->slots[i].id)
-			*find(&bigger, map->slots[i].key) = map->slots[i];
+			*find(&bigger, key_of(&map->slots[i])) = map->slots[i];
 	mem_free(map->slots);
 	*map = bigger;
 	return 0;
@@ -135,7 +146,7 @@ int idmap_put(struct idmap *map, struct id_key key, uint32_t id, struct err *err
 	}
 	struct id_slot *slot = find(map, key);
 	map->count += slot->id == 0;
-	*slot = (struct id_slot){.key = key, .id = id};
+	*slot = (struct id_slot){.a = key.a, .b = key.b, .id = id};
 	return 0;
 }
 
@@ -143,5 +154,5 @@ void idmap_promote(const struct idmap *map, struct idcache *cache)
 {
 	for (size_t i = 0; map->count && i < map->cap; i++)
 		if (map->slots[i].id)
-			idcache_put(cache, map->slots[i].key, map->slots[i].id);
+			idcache_put(cache, key_of(&map->slots[i]), map->slots[i].id);
 }

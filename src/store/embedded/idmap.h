@@ -9,23 +9,26 @@
 #include "base/err.h"
 #include "store/embedded/keys.h"
 
-/* 128 bits that stand for an entry: of a pair of ids all of it, of text its seeded hash. */
+/* 96 bits that stand for an entry: of a pair of ids all of it (with the tenant's low 24 bits), of text
+ * as much of its seeded hash. So a slot has 16 bytes, and a set of four is one cache line. */
 struct id_key {
-	uint64_t a, b;
+	uint64_t a;
+	uint32_t b;
 };
 
 struct id_key id_key_hash(uint32_t tenant, enum key_kind kind, struct hash128 hash);
 struct id_key id_key_pair(uint32_t tenant, enum key_kind kind, uint32_t a, uint32_t b);
 
 struct id_slot {
-	struct id_key key;
+	uint64_t a;
+	uint32_t b;
 	uint32_t id; /* 0: empty */
-	uint32_t unused;
 };
 
 struct idcache {
-	struct id_slot *slots;
-	size_t mask; /* of sets */
+	void *memory;
+	struct id_slot *slots; /* in it, aligned to a cache line */
+	uint32_t sets;
 	uint32_t victim;
 };
 

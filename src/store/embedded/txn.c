@@ -74,10 +74,15 @@ static int seen_on_disk(struct txn *txn, struct hash128 hash, uint32_t minute, b
 	return rc;
 }
 
+static struct id_key request_key(struct hash128 hash)
+{
+	return id_key_hash(0, META_FORMAT, hash);
+}
+
 static int remember(struct txn *txn, struct hash128 hash, uint32_t minute, struct err *err)
 {
 	struct key key = key_recent(minute, hash);
-	int rc = idmap_put(&txn->requests, (struct id_key){hash.high, hash.low}, 1, err);
+	int rc = idmap_put(&txn->requests, request_key(hash), 1, err);
 	if (!rc)
 		rocks_put(txn->rocks, txn->batch, FAMILY_RECENT, key_str(&key), STR(""));
 	return rc;
@@ -132,7 +137,7 @@ static int add_new(struct txn *txn, const struct store_batch *batch, struct hash
 int txn_add(struct txn *txn, const struct store_batch *batch, struct hash128 hash, uint32_t minute,
 	    bool *ret_duplicate, struct err *err)
 {
-	*ret_duplicate = idmap_get(&txn->requests, (struct id_key){hash.high, hash.low}) != 0;
+	*ret_duplicate = idmap_get(&txn->requests, request_key(hash)) != 0;
 	int rc = *ret_duplicate ? 0 : seen_on_disk(txn, hash, minute, ret_duplicate, err);
 	if (rc || *ret_duplicate)
 		return rc;

@@ -231,7 +231,7 @@ int writer_submit(struct store *store, const struct store_batch *batch, struct e
 	if (!request.code)
 		request.code = batch_hash(batch, store->seed, &request.hash, err);
 	if (!request.code) {
-		request.samples = batch_samples(batch);
+		request.samples = batch_sample_count(batch);
 		pthread_cond_init(&request.answered, NULL);
 		pthread_mutex_lock(&writer->lock);
 		enqueue(writer, &request);
