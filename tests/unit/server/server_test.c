@@ -1,0 +1,257 @@
+/* The whole server in this process: profiles pushed over gRPC come back as a
+ * flame graph over HTTP, through real sockets, and after a restart too. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "net/net.h"
+#include "profile/profile.h"
+#include "server/ingest.h"
+#include "server/server.h"
+#include "wire/wire.h"
+
+#define CPU "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
+
+struct fixture {
+	char path[64], socket[96];
+	struct arena arena;
+	struct server_config config;
+	struct server *server;
+	struct net_client *client;
+	struct net_reply reply;
+	struct err err;
+};
+
+static void must(struct fixture *f, int rc)
+{
+	if (rc)
+		fail_msg("%s", f->err.text);
+}
+
+static struct net_client *connect_to(struct fixture *f, const char *endpoint)
+{
+	struct net_client *client;
+	const struct net_client_config config = {.endpoint = endpoint,
+						 .insecure = true,
+						 .timeout_ns = (uint64_t)20 * NS_PER_S};
+	must(f, net_client_create(&config, &client, &f->err));
+	return client;
+}
+
+static void start(struct fixture *f)
+{
+	must(f, server_start(&f->config, &f->server, &f->err));
+	f->client = connect_to(f, server_address(f->server));
+}
+
+static void stop(struct fixture *f)
+{
+	net_client_destroy(f->client);
+	server_stop(f->server);
+	f->client = NULL;
+	f->server = NULL;
+}
+
+static int set_up(void **state)
+{
+	static struct fixture f;
+	memset(&f, 0, sizeof(f));
+	arena_init(&f.arena, 0);
+	snprintf(f.path, sizeof(f.path), "/tmp/cresset-server-XXXXXX");
+	assert_non_null(mkdtemp(f.path));
+	must(&f, server_config_default(&f.arena, &f.config, &f.err));
+	f.config.http.address = STR("127.0.0.1");
+	f.config.http.port = 0;
+	f.config.data_path = str_of(f.path);
+	snprintf(f.socket, sizeof(f.socket), "unix:%s/otlp.sock", f.path);
+	f.config.unix_socket = f.socket;
+	start(&f);
+	*state = &f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	char command[128];
+	net_reply_deinit(&f->reply);
+	stop(f);
+	arena_deinit(&f->arena);
+	snprintf(command, sizeof(command), "rm -rf %s", f->path);
+	return system(command);
+}
+
+static struct str ask(struct fixture *f, const char *method, const char *path, const char *body,
+		      int status)
+{
+	net_reply_deinit(&f->reply);
+	memset(&f->reply, 0, sizeof(f->reply));
+	must(f, net_client_http(f->client, method, path, body ? "application/json" : NULL,
+				str_of(body), &f->reply, &f->err));
+	if (f->reply.http_status != status)
+		fail_msg("%s: %d %.*s", path, f->reply.http_status,
+			 STR_ARG(buf_text(&f->reply.body)));
+	return buf_text(&f->reply.body);
+}
+
+static void assert_has(struct str text, const char *part)
+{
+	if (str_find(text, str_of(part)) < 0)
+		fail_msg("%.*s has no %s", STR_ARG(text), part);
+}
+
+/* ---- a profile, as the sampler would send it ---- */
+
+static uint32_t function_of(struct fixture *f, struct profile_batch *batch, const char *name)
+{
+	struct profile_function function = {0};
+	struct profile_line line = {0};
+	struct profile_location location = {.line_count = 1, .lines = &line};
+	uint32_t id;
+	must(f, profile_string(batch, str_of(name), &function.name, &f->err));
+	must(f, profile_function(batch, &function, &line.function, &f->err));
+	must(f, profile_location(batch, &location, &id, &f->err));
+	return id;
+}
+
+static void add_sample(struct fixture *f, struct profile_batch *batch, struct profile *profile)
+{
+	const uint32_t leaf_first[] = {function_of(f, batch, "burn"),
+				       function_of(f, batch, "main")};
+	struct profile_sample *sample;
+	must(f, profile_sample_add(batch, profile, &sample, &f->err));
+	must(f, profile_stack(batch, leaf_first, 2, &sample->stack, &f->err));
+	for (uint64_t i = 0; i < 97; i++)
+		must(f, profile_sample_time(batch, sample, clock_real_ns() - i * 1000, &f->err));
+}
+
+static struct profile_batch *new_batch(struct fixture *f)
+{
+	struct profile_batch *batch;
+	struct profile_resource *resource;
+	struct profile_scope *scope;
+	struct profile *profile;
+	const struct value name = {.kind = VALUE_STRING, .text = STR("oven")};
+	must(f, profile_batch_create(&f->arena, &batch, &f->err));
+	must(f, profile_resource_add(batch, &resource, &f->err));
+	must(f, profile_resource_attr(batch, resource, STR("service.name"), &name, &f->err));
+	must(f, profile_scope_add(batch, resource, &scope, &f->err));
+	must(f, profile_add(batch, scope, &profile, &f->err));
+	must(f, profile_string(batch, STR("samples"), &profile->sample_type.type, &f->err));
+	must(f, profile_string(batch, STR("count"), &profile->sample_type.unit, &f->err));
+	must(f, profile_string(batch, STR("cpu"), &profile->period_type.type, &f->err));
+	must(f, profile_string(batch, STR("nanoseconds"), &profile->period_type.unit, &f->err));
+	profile->period = 1000;
+	profile->time_ns = clock_real_ns();
+	profile->duration_ns = NS_PER_S;
+	add_sample(f, batch, profile);
+	return batch;
+}
+
+static void push(struct fixture *f, struct net_client *client)
+{
+	struct buf message;
+	struct net_reply reply = {0};
+	buf_init(&message, 0);
+	must(f, wire_otlp_encode(new_batch(f), &message, &f->err));
+	must(f,
+	     net_client_grpc(client, INGEST_GRPC_PATH, buf_text(&message), true, &reply, &f->err));
+	if (reply.grpc_status != 0)
+		fail_msg("%d %s", reply.grpc_status, reply.grpc_message);
+	net_reply_deinit(&reply);
+	buf_deinit(&message);
+}
+
+static struct str flame_graph(struct fixture *f)
+{
+	uint64_t now_ms = clock_real_ns() / NS_PER_MS;
+	char body[256];
+	snprintf(body, sizeof(body),
+		 "{\"profileTypeID\":\"" CPU "\",\"labelSelector\":\"{service_name=\\\"oven\\\"}\","
+		 "\"start\":%llu,\"end\":%llu}",
+		 (unsigned long long)now_ms - 60000, (unsigned long long)now_ms + 1);
+	return ask(f, "POST", "/querier.v1.QuerierService/SelectMergeStacktraces", body, 200);
+}
+
+static const char burn_graph[] =
+	"{\"flamegraph\":{\"names\":[\"total\",\"main\",\"burn\"],\"levels\":["
+	"{\"values\":[\"0\",\"97000\",\"0\",\"0\"]},{\"values\":[\"0\",\"97000\",\"0\",\"1\"]},"
+	"{\"values\":[\"0\",\"97000\",\"97000\",\"2\"]}],\"total\":\"97000\",\"maxSelf\":\"97000\"}"
+	"}";
+
+static void what_is_pushed_comes_back_also_after_a_restart(void **state)
+{
+	struct fixture *f = *state;
+	push(f, f->client);
+	assert_has(flame_graph(f), burn_graph);
+	stop(f);
+	start(f);
+	assert_has(flame_graph(f), burn_graph);
+	assert_has(ask(f, "POST", "/querier.v1.QuerierService/ProfileTypes", "{}", 200),
+		   "\"" CPU "\"");
+}
+
+static void the_unix_socket_is_a_door_too(void **state)
+{
+	struct fixture *f = *state;
+	char endpoint[128];
+	snprintf(endpoint, sizeof(endpoint), "unix://%s", f->socket + strlen("unix:"));
+	struct net_client *client = connect_to(f, endpoint);
+	push(f, client);
+	net_client_destroy(client);
+	assert_has(flame_graph(f), burn_graph);
+}
+
+static void the_small_pages_answer(void **state)
+{
+	struct fixture *f = *state;
+	assert_true(str_equal(str_trim(ask(f, "GET", "/ready", NULL, 200)), STR("ready")));
+	assert_has(ask(f, "GET", "/api/v1/status/buildinfo", NULL, 200),
+		   "{\"status\":\"success\",\"data\":{\"version\":\"" CRESSET_VERSION "\"");
+	assert_has(ask(f, "GET", "/", NULL, 200), "<title>Cresset</title>");
+	ask(f, "POST", "/querier.v1.QuerierService/LabelNames", "{}", 200);
+	struct str metrics = ask(f, "GET", "/metrics", NULL, 200);
+	assert_has(metrics, "process_resident_memory_bytes ");
+	assert_has(metrics, "cresset_query_seconds_count{method=\"LabelNames\"} ");
+	assert_has(ask(f, "GET", "/no/such/page", NULL, 404), "{\"code\":\"not_found\"");
+	assert_has(ask(f, "POST", "/querier.v1.QuerierService/Diff", "{}", 501),
+		   "{\"code\":\"unimplemented\"");
+	ask(f, "GET", "/querier.v1.QuerierService/LabelNames", NULL, 405);
+}
+
+static void a_port_or_store_in_use_is_said_plainly(void **state)
+{
+	struct fixture *f = *state;
+	struct server_config second = f->config;
+	struct server *server = NULL;
+	struct str address = str_of(server_address(f->server));
+	uint64_t port;
+	assert_true(str_to_u64(str_sub(address, strlen("127.0.0.1:"), SIZE_MAX), &port));
+
+	second.unix_socket = NULL;
+	assert_int_not_equal(server_start(&second, &server, &f->err), 0);
+	assert_non_null(strstr(f->err.text, f->path));
+	second.data_path = arena_printf(&f->arena, "%s/second", f->path);
+	second.http.port = (uint16_t)port;
+	assert_int_not_equal(server_start(&second, &server, &f->err), 0);
+	assert_non_null(strstr(f->err.text, server_address(f->server)));
+	assert_null(server);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(what_is_pushed_comes_back_also_after_a_restart),
+		TEST(the_unix_socket_is_a_door_too),
+		TEST(the_small_pages_answer),
+		TEST(a_port_or_store_in_use_is_said_plainly),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
