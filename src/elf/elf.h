@@ -171,7 +171,7 @@ bool elf_key_equal(const struct elf_key *a, const struct elf_key *b);
 
 /* Gives a descriptor of the file, which the cache closes; or a negative err code. Called only when
  * the table is not there. A good one opens /proc/PID/map_files/START-END (deleted files, other
- * mount namespaces; CAP_CHECKPOINT_RESTORE) and else /proc/PID/root/PATH. */
+ * mount namespaces; CAP_CHECKPOINT_RESTORE) and else PATH below /proc/PID/root. */
 typedef int (*symbol_open_fn)(void *arg, struct err *err);
 
 struct symbol_found {

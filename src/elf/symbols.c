@@ -18,6 +18,9 @@
 
 enum {
 	DEPTH_MAX = 32,
+	/* Names of one address that are compared; a linker that folds equal functions makes hundreds,
+	 * of which one is as good as another. */
+	ALIASES_MAX = 64,
 	DEFAULT_LIMIT_BYTES = 256 << 20,
 };
 
@@ -94,6 +97,8 @@ static struct draft merge_aliases(const struct symbol_set *set, size_t first, si
 	size_t best = first;
 	uint64_t addr = set->symbols[first].addr, size = set->symbols[first].size;
 
+	if (last - first > ALIASES_MAX)
+		last = first + ALIASES_MAX;
 	for (size_t i = first + 1; i < last; i++) {
 		const struct raw_symbol *s = &set->symbols[i];
 		/* A PLT stub's size is ours, not the file's. */
