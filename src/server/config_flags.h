@@ -12,5 +12,9 @@ struct server_args {
 MUST_USE int server_args_split(const struct config_decoder *dec, int argc, char *const *argv,
 			       struct server_args *ret, struct err *err);
 
+extern const struct config_schema server_config_schema;
+/* The schema's own check of server.http_tls_config, for what flags made of it. */
+MUST_USE int server_tls_check(const void *tls, struct err *err);
+
 /* A row of the file as relabel.h wants it; views into the row. */
 struct relabel_rule_spec server_relabel_spec(const struct server_relabel_row *row);
