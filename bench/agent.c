@@ -233,7 +233,8 @@ static void bench_perf(const char *name, const char *mode, double seconds)
 	char command[256];
 	double before = cpu_seconds(RUSAGE_CHILDREN);
 	snprintf(command, sizeof(command),
-		 "perf record -q -a -F %d -e cpu-clock --call-graph %s -o /tmp/cresset-bench-%d.data "
+		 "perf record -q -a -F %d -e cpu-clock --call-graph %s -o "
+		 "/tmp/cresset-bench-%d.data "
 		 "sleep %.0f >/dev/null 2>&1; rm -f /tmp/cresset-bench-%d.data",
 		 AGENT_HZ, mode, getpid(), seconds, getpid());
 	if (system("command -v perf >/dev/null") || system(command))

@@ -5,6 +5,7 @@
 #include "agent/agent.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -55,6 +56,7 @@ struct agent {
 	uint64_t report_at_ns, monitor_at_ns, cpus_at_ns, clock_at_ns;
 	uint64_t samples, lost_memory, batches;
 	bool window_full;
+	size_t symbol_bytes; /* when memory was given back last */
 
 	pthread_mutex_t stats_lock;
 	struct agent_stats stats;
@@ -117,6 +119,16 @@ static uint64_t next_interval_ns(const struct agent *agent)
 	return ns < tick_ns ? tick_ns : ns;
 }
 
+/* Loading symbols takes and frees blocks that the C library would rather keep. */
+static void give_memory_back(struct agent *agent)
+{
+	struct files_stats stats;
+	files_get_stats(agent->files, &stats);
+	if (stats.symbol_bytes != agent->symbol_bytes)
+		(void)malloc_trim(0);
+	agent->symbol_bytes = stats.symbol_bytes;
+}
+
 static void forget_old(struct agent *agent, uint64_t now_ns)
 {
 	processes_purge(agent->processes, now_ns > linger_ns ? now_ns - linger_ns : 0);
@@ -129,6 +141,7 @@ static void forget_old(struct agent *agent, uint64_t now_ns)
 	struct err err;
 	if (agent->kernel && kallsyms_refresh(agent->kernel, &changed, &err))
 		log_debug("agent", "kernel symbols not refreshed", "error=\"%s\"", err.text);
+	give_memory_back(agent);
 }
 
 static void report(struct agent *agent, uint64_t now_ns)
@@ -254,7 +267,8 @@ static int create_tables(struct agent *agent, struct err *err)
 		agent->kernel = NULL;
 	int rc = files_create(agent->proc_root, 0, &agent->files, err);
 	if (rc == 0)
-		rc = processes_create(&agent->process_options, agent->files, &agent->processes, err);
+		rc = processes_create(&agent->process_options, agent->files, &agent->processes,
+				      err);
 	if (rc == 0)
 		rc = batch_maker_create(&agent->batch_options, agent->files, agent->processes,
 					agent->kernel, &agent->maker, err);

@@ -33,10 +33,10 @@ struct agent;
 enum { AGENT_SAMPLES_PER_SECOND_MAX = 10000 };
 
 struct agent_config {
-	uint32_t samples_per_second;	 /* per CPU; default 20, `cresset up` sets 97 */
-	uint64_t reporter_interval_ns;	 /* default 5 s; the first batch comes after 1 s */
-	double reporter_jitter;		 /* 0..1, default 0.2: each interval varies by +- this part */
-	uint64_t monitor_interval_ns;	 /* default 5 s: how often gauges are brought up to date */
+	uint32_t samples_per_second;   /* per CPU; default 20, `cresset up` sets 97 */
+	uint64_t reporter_interval_ns; /* default 5 s; the first batch comes after 1 s */
+	double reporter_jitter;	       /* 0..1, default 0.2: each interval varies by +- this part */
+	uint64_t monitor_interval_ns;  /* default 5 s: how often gauges are brought up to date */
 	uint64_t clock_sync_interval_ns; /* default 3 min; 0: only at start */
 	const char *include_env_vars;	 /* comma list, default ""; NULL is "" */
 	const char *pin_cpu_ids;	 /* "0-15,20": sample only these CPUs; "" or NULL: all */
@@ -56,7 +56,7 @@ enum { AGENT_REQUIREMENT_TEXT_MAX = 256, AGENT_REQUIREMENT_MAX = 16 };
 struct agent_requirement {
 	const char *name; /* "kernel version", "BTF", "capability CAP_BPF", ... */
 	bool ok;
-	bool required;	  /* false: the agent runs without it, and text says what is lost */
+	bool required; /* false: the agent runs without it, and text says what is lost */
 	char text[AGENT_REQUIREMENT_TEXT_MAX]; /* what was found; when not ok, how to get it */
 };
 
@@ -81,15 +81,16 @@ void agent_stop(struct agent *agent);
 /* Figures of a running agent, from any thread; brought up to date with every batch and every monitor
  * interval. */
 struct agent_stats {
-	uint64_t samples;	/* taken over from the ring buffer */
-	uint64_t lost_samples;	/* the ring buffer was full, or a limit of memory was reached */
-	uint64_t lost_events;	/* perf records of processes and mappings that were overwritten */
+	uint64_t samples;      /* taken over from the ring buffer */
+	uint64_t lost_samples; /* the ring buffer was full, or a limit of memory was reached */
+	uint64_t lost_events;  /* perf records of processes and mappings that were overwritten */
 	uint64_t batches;
-	uint64_t cpu_ns;	/* of the agent's thread */
+	uint64_t cpu_ns;		    /* of the agent's thread */
 	uint64_t bpf_run_ns, bpf_run_count; /* only while BPF statistics are on in the kernel */
-	uint64_t map_bytes;	/* locked by BPF maps and perf rings */
+	uint64_t map_bytes;		    /* locked by BPF maps and perf rings */
 	uint32_t processes, mappings, cpus;
-	uint32_t verifier_instructions; /* processed at load; 0 where the kernel does not say (< 5.16) */
+	uint32_t
+		verifier_instructions; /* processed at load; 0 where the kernel does not say (< 5.16) */
 };
 
 void agent_get_stats(struct agent *agent, struct agent_stats *ret);

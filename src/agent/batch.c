@@ -28,12 +28,12 @@ struct batch_maker {
 	struct symbolizer symbolizer;
 	struct arena arena;
 	struct profile_batch *batch; /* NULL: no sample in this window yet */
-	struct process **window; /* by resource: whom it describes; NULL: not whole */
+	struct process **window;     /* by resource: whom it describes; NULL: not whole */
 	size_t window_cap;
-	struct strtab *keys;	/* struct sample_key */
-	uint32_t *sample_of;	/* by id of the key: index of the sample in its profile */
+	struct strtab *keys; /* struct sample_key */
+	uint32_t *sample_of; /* by id of the key: index of the sample in its profile */
 	size_t sample_of_cap;
-	uint32_t number;	/* of this window, never 0 */
+	uint32_t number; /* of this window, never 0 */
 	uint64_t samples;
 	uint64_t first_ns, last_ns; /* realtime */
 };
@@ -47,8 +47,8 @@ int batch_maker_create(const struct batch_options *options, struct files *files,
 		return err_set(err, ERR_NOMEM, "batches: no memory");
 	maker->options = options;
 	maker->processes = processes;
-	maker->symbolizer = (struct symbolizer){
-		.files = files, .processes = processes, .kernel = kernel};
+	maker->symbolizer =
+		(struct symbolizer){.files = files, .processes = processes, .kernel = kernel};
 	arena_init(&maker->arena, options->limit_bytes ? options->limit_bytes : LIMIT_BYTES);
 	maker->number = 1;
 	*ret = maker;
@@ -130,7 +130,7 @@ static int add_resource(struct batch_maker *maker, struct process *process, stru
 	struct profile *profile;
 	size_t index = batch->resource_count;
 	struct process **window = arena_grow(&maker->arena, maker->window, &maker->window_cap,
-						   index + 1, sizeof(*window));
+					     index + 1, sizeof(*window));
 	if (!window)
 		return err_set(err, ERR_NOMEM, "batch: no memory for a process");
 	maker->window = window;

@@ -10,9 +10,9 @@
 struct batch_maker;
 
 struct batch_options {
-	uint64_t period_ns; /* between two samples of a CPU */
+	uint64_t period_ns;			   /* between two samples of a CPU */
 	const struct processes_options *processes; /* names of the variables in struct identity */
-	size_t limit_bytes; /* of memory for one batch; 0: a default */
+	size_t limit_bytes;			   /* of memory for one batch; 0: a default */
 };
 
 /* All pointers must outlive it; kernel may be NULL. */

@@ -39,8 +39,8 @@ int agent_env_names(const char *list, struct str *ret, uint32_t cap, uint32_t *r
 				       "include_env_vars: \"%.*s\" is no name of a variable",
 				       STR_ARG(part));
 		if (count == cap)
-			return err_set(err, ERR_INVALID,
-				       "include_env_vars: more than %u variables", cap);
+			return err_set(err, ERR_INVALID, "include_env_vars: more than %u variables",
+				       cap);
 		ret[count++] = part;
 	}
 	*ret_count = count;
@@ -61,7 +61,8 @@ int agent_config_check(const struct agent_config *config, struct err *err)
 		return err_set(err, ERR_INVALID, "reporter_jitter: must be between 0 and 1");
 	if (config->bpf_verifier_log_level > 2)
 		return err_set(err, ERR_INVALID,
-			       "bpf_verifier_log_level: invalid eBPF verifier log level: %u (0 to 2)",
+			       "bpf_verifier_log_level: invalid eBPF verifier log level: %u (0 to "
+			       "2)",
 			       config->bpf_verifier_log_level);
 	int rc = check_interval("reporter_interval", config->reporter_interval_ns, err);
 	if (rc == 0)

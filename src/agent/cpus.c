@@ -43,7 +43,8 @@ int cpu_set_parse(struct str text, struct cpu_set *ret, struct err *err)
 		uint64_t first, last;
 		if (!parse_range(str_trim(part), &first, &last))
 			return err_set(err, ERR_INVALID,
-				       "\"%.*s\" is no CPU or range of CPUs (as in 0-15,20; below %d)",
+				       "\"%.*s\" is no CPU or range of CPUs (as in 0-15,20; below "
+				       "%d)",
 				       STR_ARG(part), CPUS_MAX);
 		for (uint64_t cpu = first; cpu <= last; cpu++)
 			set.words[cpu / 64] |= 1ULL << (cpu % 64);

@@ -27,8 +27,8 @@ struct ring {
 	int fd; /* -1: not open */
 	struct perf_event_mmap_page *page;
 	const uint8_t *data;
-	uint64_t tail;	  /* up to where it is read */
-	bool have_head;	  /* head is the next event, of head_size bytes */
+	uint64_t tail;	/* up to where it is read */
+	bool have_head; /* head is the next event, of head_size bytes */
 	uint32_t head_size;
 	struct event head;
 	uint8_t *wrapped; /* for a record that wraps, allocated when the first one comes */
@@ -124,8 +124,7 @@ static int ring_open(struct events *events, struct ring *ring, uint32_t cpu, str
 		return err_set_errno(err, errno, "opening the process events of CPU %u", cpu);
 	void *page = mmap(NULL, PAGE_BYTES + RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	struct epoll_event interest = {.events = EPOLLIN | EPOLLET};
-	if (page == MAP_FAILED ||
-	    epoll_ctl(events->epoll_fd, EPOLL_CTL_ADD, fd, &interest)) {
+	if (page == MAP_FAILED || epoll_ctl(events->epoll_fd, EPOLL_CTL_ADD, fd, &interest)) {
 		int error = errno;
 		if (page != MAP_FAILED)
 			munmap(page, PAGE_BYTES + RING_BYTES);

@@ -19,15 +19,15 @@ struct event {
 	enum event_kind kind;
 	uint64_t time_ns; /* CLOCK_MONOTONIC */
 	uint32_t pid, tid;
-	uint32_t parent_pid;	 /* FORK, EXIT */
-	bool exec;		 /* COMM: the process runs another program from here on */
-	struct str name;	 /* COMM: of the thread; MMAP: path, "//anon", "[vdso]", ... */
+	uint32_t parent_pid;	      /* FORK, EXIT */
+	bool exec;		      /* COMM: the process runs another program from here on */
+	struct str name;	      /* COMM: of the thread; MMAP: path, "//anon", "[vdso]", ... */
 	uint64_t start, size, offset; /* MMAP: addresses, and where in the file */
-	uint32_t major, minor;	 /* MMAP without a build id: the file */
+	uint32_t major, minor;	      /* MMAP without a build id: the file */
 	uint64_t inode, inode_generation;
-	uint8_t build_id_len;	 /* MMAP: 0 = unknown */
+	uint8_t build_id_len; /* MMAP: 0 = unknown */
 	uint8_t build_id[EVENT_BUILD_ID_BYTES];
-	uint64_t lost;		 /* LOST: how many records were overwritten */
+	uint64_t lost; /* LOST: how many records were overwritten */
 };
 
 /* A record as the kernel writes it (with sample_id_all and PERF_SAMPLE_TIME). False: cut short. Kinds

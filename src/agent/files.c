@@ -380,8 +380,9 @@ static int open_for_symbols(void *arg, struct err *err)
 {
 	struct opening *opening = arg;
 	int fd = reopen(opening->files, opening->file, opening->place);
-	return fd >= 0 ? fd : err_set(err, ERR_NOT_FOUND, "%s: no way to open it any more",
-				      opening->file->path);
+	return fd >= 0 ? fd
+		       : err_set(err, ERR_NOT_FOUND, "%s: no way to open it any more",
+				 opening->file->path);
 }
 
 bool files_symbol(struct files *files, uint32_t id, const struct file_place *place, uint64_t vaddr,

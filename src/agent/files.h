@@ -41,7 +41,8 @@ struct file_info {
 	struct str name;     /* basename, "[vdso]", "//anon" */
 	struct str build_id; /* GNU, hex, or "" */
 	struct str htlhash;  /* or "" */
-	uint64_t text_start, text_limit; /* executable segments, as ELF virtual addresses; 0, 0: unknown */
+	uint64_t text_start,
+		text_limit; /* executable segments, as ELF virtual addresses; 0, 0: unknown */
 	bool is_elf;
 };
 
@@ -78,8 +79,8 @@ void files_sweep(struct files *files);
 
 struct files_stats {
 	uint32_t count, open_fds;
-	uint64_t full;	       /* sources that became FILE_ANON for lack of room */
-	uint64_t unreadable;   /* files whose content could not be reached */
+	uint64_t full;	     /* sources that became FILE_ANON for lack of room */
+	uint64_t unreadable; /* files whose content could not be reached */
 	size_t symbol_bytes;
 };
 

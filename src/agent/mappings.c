@@ -81,7 +81,8 @@ static int replace(struct mappings *set, uint32_t from, uint32_t to, const struc
 {
 	uint32_t total = set->count - (to - from) + count;
 	if (total > MAPPINGS_MAX)
-		return err_set(err, ERR_LIMIT, "mappings: a process has more than %d", MAPPINGS_MAX);
+		return err_set(err, ERR_LIMIT, "mappings: a process has more than %d",
+			       MAPPINGS_MAX);
 	if (total > set->cap) {
 		struct mapping *rows = mem_grow(set->rows, &set->cap, total, sizeof(*rows));
 		if (!rows)

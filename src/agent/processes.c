@@ -139,8 +139,10 @@ static void take_map_line(struct processes *processes, struct process *process, 
 	struct proc_map map;
 	if (!proc_parse_map(line, &map) || !map.executable)
 		return;
-	struct file_source source = {
-		.path = map.path, .major = map.major, .minor = map.minor, .inode = map.inode};
+	struct file_source source = {.path = map.path,
+				     .major = map.major,
+				     .minor = map.minor,
+				     .inode = map.inode};
 	struct mapping row = {.start = map.start, .end = map.end, .offset = map.offset};
 	add_mapping(processes, process, &source, &row, false);
 }
@@ -169,8 +171,8 @@ static void read_identity(struct processes *processes, struct process *process)
 	process->identity_read = true;
 	if (process->kernel_thread)
 		return;
-	struct identity *fresh = identity_read(processes->options, process->pid,
-					       process->identity, &processes->text);
+	struct identity *fresh = identity_read(processes->options, process->pid, process->identity,
+					       &processes->text);
 	if (!fresh)
 		return;
 	identity_unref(process->identity);
@@ -183,7 +185,8 @@ static struct process *read_process(struct processes *processes, uint32_t pid)
 	struct proc_stat stat;
 	uint64_t now_ns = clock_mono_ns();
 	buf_clear(&processes->text);
-	if (proc_read(processes->options->proc, pid, "stat", STAT_BYTES_MAX, &processes->text, NULL) ||
+	if (proc_read(processes->options->proc, pid, "stat", STAT_BYTES_MAX, &processes->text,
+		      NULL) ||
 	    !proc_parse_stat(buf_text(&processes->text), &stat))
 		return NULL;
 	struct process *process = add(processes, pid, identity_create(), mappings_create(), now_ns);
@@ -284,8 +287,8 @@ static void on_fork(struct processes *processes, const struct event *event)
 static void on_exec(struct processes *processes, struct process *old, const struct event *event)
 {
 	struct identity *identity = identity_inherit(old->identity);
-	struct process *process = add(processes, event->pid, identity, mappings_create(),
-				      event->time_ns);
+	struct process *process =
+		add(processes, event->pid, identity, mappings_create(), event->time_ns);
 	if (!process)
 		return;
 	process->exe_pending = true;
@@ -323,8 +326,9 @@ static void on_mmap(struct processes *processes, const struct event *event)
 		.build_id = event->build_id,
 		.build_id_len = event->build_id_len,
 	};
-	struct mapping row = {
-		.start = event->start, .end = event->start + event->size, .offset = event->offset};
+	struct mapping row = {.start = event->start,
+			      .end = event->start + event->size,
+			      .offset = event->offset};
 	add_mapping(processes, process, &source, &row, true);
 	if (process->exe_pending && event->name.len > 0 && event->name.ptr[0] == '/') {
 		process->exe_pending = false;

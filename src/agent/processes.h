@@ -23,8 +23,8 @@ enum { PROCESSES_MAX = 65536, PROCESS_ENV_MAX = 32, PROCESS_TEXT_MAX = 4096 };
 /* Shared between a parent and the children that run the same program. */
 struct identity {
 	uint32_t refs;
-	char *exe_path; /* NULL: unknown */
-	char *service_name; /* NULL or "": the process does not say */
+	char *exe_path;		    /* NULL: unknown */
+	char *service_name;	    /* NULL or "": the process does not say */
 	char *env[PROCESS_ENV_MAX]; /* values of options.env_names, NULL: not set */
 	char container_id[CONTAINER_ID_MAX + 1];
 };
@@ -86,7 +86,7 @@ void processes_mark_files(const struct processes *processes);
 
 struct processes_stats {
 	uint32_t processes, mappings;
-	uint64_t refused;	 /* processes and mappings over a limit */
+	uint64_t refused; /* processes and mappings over a limit */
 	uint64_t lost_events;
 };
 

@@ -107,7 +107,8 @@ static struct str id_at_end(struct str s)
 	if (trailing_hex(s) >= 64)
 		return str_sub(s, s.len - 64, 64);
 	size_t digits = 0;
-	while (digits < s.len && s.ptr[s.len - 1 - digits] >= '0' && s.ptr[s.len - 1 - digits] <= '9')
+	while (digits < s.len && s.ptr[s.len - 1 - digits] >= '0' &&
+	       s.ptr[s.len - 1 - digits] <= '9')
 		digits++;
 	if (digits == 0 || digits + 1 > s.len || s.ptr[s.len - 1 - digits] != '-')
 		return (struct str){0};
@@ -122,7 +123,8 @@ static struct str id_at_end(struct str s)
 static struct str without_subdirectory(struct str path)
 {
 	size_t n = 0;
-	while (n < path.len && path.ptr[path.len - 1 - n] >= 'a' && path.ptr[path.len - 1 - n] <= 'z')
+	while (n < path.len && path.ptr[path.len - 1 - n] >= 'a' &&
+	       path.ptr[path.len - 1 - n] <= 'z')
 		n++;
 	if (n == 0 || n == path.len || path.ptr[path.len - 1 - n] != '/')
 		return path;

@@ -23,8 +23,9 @@ struct checklist {
 	bool all_ok;
 };
 
-__attribute__((format(printf, 5, 6))) static void
-add_row(struct checklist *list, const char *name, bool required, bool ok, const char *fmt, ...)
+__attribute__((format(printf, 5, 6))) static void add_row(struct checklist *list, const char *name,
+							  bool required, bool ok, const char *fmt,
+							  ...)
 {
 	va_list args;
 	if (required && !ok)
@@ -110,8 +111,8 @@ static void check_capabilities(struct checklist *list)
 	uint64_t have = effective_capabilities();
 	for (size_t i = 0; i < sizeof(capabilities) / sizeof(*capabilities); i++) {
 		const struct capability *c = &capabilities[i];
-		bool ok = (have >> c->number & 1) ||
-			  (c->by_sys_admin && (have >> CAP_SYS_ADMIN & 1));
+		bool ok =
+			(have >> c->number & 1) || (c->by_sys_admin && (have >> CAP_SYS_ADMIN & 1));
 		if (ok)
 			add_row(list, c->name, c->required, true, "granted");
 		else
@@ -158,7 +159,8 @@ static void check_perf(struct checklist *list)
 		add_row(list, "perf events", true, true, "cpu-clock on all processes");
 	else
 		add_row(list, "perf events", true, false,
-			"perf_event_open failed (%s): needs CONFIG_PERF_EVENTS=y, a seccomp profile "
+			"perf_event_open failed (%s): needs CONFIG_PERF_EVENTS=y, a seccomp "
+			"profile "
 			"that allows it, and capability PERFMON or kernel.perf_event_paranoid <= 0",
 			strerror(errno));
 }
@@ -188,12 +190,13 @@ static void check_memlock(struct checklist *list, const char *release)
 {
 	struct rlimit limit;
 	bool counted = !release_at_least(release, KERNEL_MAJOR_MIN, KERNEL_MINOR_FREE_MEMLOCK);
-	bool ok = !counted || (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 &&
-			       limit.rlim_max == RLIM_INFINITY) ||
+	bool ok = !counted ||
+		  (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_max == RLIM_INFINITY) ||
 		  (effective_capabilities() >> CAP_SYS_RESOURCE & 1);
 	add_row(list, "locked memory", true, ok, "%s",
 		ok ? "not limited"
-		   : "BPF memory counts as locked before Linux 5.11: raise `ulimit -l` to unlimited, "
+		   : "BPF memory counts as locked before Linux 5.11: raise `ulimit -l` to "
+		     "unlimited, "
 		     "or grant capability SYS_RESOURCE");
 }
 

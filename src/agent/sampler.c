@@ -107,7 +107,8 @@ static int load_error(struct err *err, int error)
 			       "CONFIG_DEBUG_INFO_BTF=y");
 	if (error == ENOSYS)
 		return err_set(err, ERR_UNSUPPORTED,
-			       "loading the BPF sampler: this kernel has no bpf() system call; use a "
+			       "loading the BPF sampler: this kernel has no bpf() system call; use "
+			       "a "
 			       "kernel built with CONFIG_BPF_SYSCALL=y");
 	return err_set_errno(err, error, "loading the BPF sampler");
 }
@@ -122,8 +123,10 @@ static void raise_memlock(void)
 static int open_and_load(struct sampler *sampler, struct err *err)
 {
 	const struct sampler_options *options = &sampler->options;
-	LIBBPF_OPTS(bpf_object_open_opts, open_options,
-		    .kernel_log_level = options->verifier_log_level);
+	const struct bpf_object_open_opts open_options = {
+		.sz = sizeof(open_options),
+		.kernel_log_level = options->verifier_log_level,
+	};
 	sampler->skel = sampler_bpf__open_opts(&open_options);
 	if (!sampler->skel)
 		return load_error(err, errno);
@@ -312,12 +315,12 @@ void sampler_get_stats(const struct sampler *sampler, struct sampler_stats *ret)
 		.cpus = sampler->cpus,
 		.period_ns = (uint32_t)sampler->period_ns,
 	};
-	if (bpf_obj_get_info_by_fd(bpf_program__fd(sampler->skel->progs.sample), &info, &len) == 0) {
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(sampler->skel->progs.sample), &info, &len) ==
+	    0) {
 		ret->run_ns = info.run_time_ns;
 		ret->run_count = info.run_cnt;
 		ret->verifier_instructions = info.verified_insns;
 	}
 	struct bpf_map *map;
-	bpf_object__for_each_map(map, sampler->skel->obj)
-		ret->map_bytes += map_bytes(map);
+	bpf_object__for_each_map(map, sampler->skel->obj) ret->map_bytes += map_bytes(map);
 }

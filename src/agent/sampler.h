@@ -22,8 +22,8 @@ struct sampler_options {
 struct sample {
 	uint64_t time_ns; /* CLOCK_MONOTONIC */
 	uint32_t pid, tid, cpu;
-	uint32_t flags; /* enum sampler_flag */
-	char comm[17];	/* of the thread, NUL-terminated */
+	uint32_t flags;		       /* enum sampler_flag */
+	char comm[17];		       /* of the thread, NUL-terminated */
 	const uint64_t *kernel, *user; /* leaf first */
 	uint32_t kernel_count, user_count;
 };
@@ -51,7 +51,7 @@ bool sample_decode(const void *record, size_t len, struct sample *ret);
 
 struct sampler_stats {
 	uint64_t samples, lost_ring, truncated;
-	uint64_t run_ns, run_count;    /* with BPF statistics on */
+	uint64_t run_ns, run_count; /* with BPF statistics on */
 	uint64_t map_bytes;
 	uint32_t cpus;
 	uint32_t verifier_instructions; /* 0: the kernel does not say */

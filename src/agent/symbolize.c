@@ -57,7 +57,8 @@ static int add_mapping(struct symbolizer *symbolizer, uint64_t key, struct profi
 	return rc ? rc : map_put(&symbolizer->mappings, key, *ret, err);
 }
 
-static int file_mapping(struct symbolizer *symbolizer, uint32_t file, uint32_t *ret, struct err *err)
+static int file_mapping(struct symbolizer *symbolizer, uint32_t file, uint32_t *ret,
+			struct err *err)
 {
 	const uint64_t *known = map_get(&symbolizer->mappings, file);
 	if (known) {
@@ -128,8 +129,8 @@ static int add_location(struct symbolizer *symbolizer, uint32_t mapping, uint64_
 static bool find_location(const struct symbolizer *symbolizer, uint32_t file, uint64_t address,
 			  uint32_t *ret)
 {
-	const uint64_t *known = map_get(&symbolizer->locations,
-					(uint64_t)file << ADDRESS_BITS | address);
+	const uint64_t *known =
+		map_get(&symbolizer->locations, (uint64_t)file << ADDRESS_BITS | address);
 	if (address >> ADDRESS_BITS || !known)
 		return false;
 	*ret = (uint32_t)*known;
@@ -210,8 +211,8 @@ int symbolizer_user(struct symbolizer *symbolizer, struct process *process, uint
 	struct mapping mapping = *found;
 	struct file_place place = {process->pid, mapping.start, mapping.end};
 	uint32_t file = files_resolve(symbolizer->files, mapping.file, &place);
-	return file_location(symbolizer, file, &place, address - mapping.start + mapping.offset, ret,
-			     err);
+	return file_location(symbolizer, file, &place, address - mapping.start + mapping.offset,
+			     ret, err);
 }
 
 int symbolizer_note(struct symbolizer *symbolizer, const char *text, uint32_t *ret, struct err *err)

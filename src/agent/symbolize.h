@@ -16,7 +16,7 @@ struct symbolizer {
 	struct map locations; /* (file, address) -> location */
 	struct map mappings;  /* file, or kernel module by address of its struct -> mapping */
 	uint32_t native_attr, kernel_attr; /* profile.frame.type */
-	uint64_t named, unnamed; /* look-ups, since ever */
+	uint64_t named, unnamed;	   /* look-ups, since ever */
 };
 
 void symbolizer_deinit(struct symbolizer *symbolizer);

@@ -31,9 +31,9 @@
 const volatile bool send_idle;
 
 enum {
-	WINDOW_BYTES = 1024,	/* reading this much costs what reading 8 bytes does */
+	WINDOW_BYTES = 1024, /* reading this much costs what reading 8 bytes does */
 	PAGE_BYTES = 4096,
-	FRAME_BYTES = 16,	/* saved frame pointer and return address */
+	FRAME_BYTES = 16,	  /* saved frame pointer and return address */
 	STACK_SPAN_MAX = 1 << 30, /* a frame pointer further above sp is no frame pointer */
 };
 
@@ -43,8 +43,8 @@ enum step_result { STEP_MORE, STEP_END };
 struct state {
 	struct sampler_record record;
 	__u64 frames[SAMPLER_FRAMES_CAP];
-	__u64 pc, sp, fp; /* of the frame to leave next */
-	__u64 count;	  /* frames in frames[], kernel and user */
+	__u64 pc, sp, fp;		/* of the frame to leave next */
+	__u64 count;			/* frames in frames[], kernel and user */
 	__u64 window_start, window_end; /* user addresses of what window holds */
 	__u8 window[WINDOW_BYTES];
 };
@@ -191,9 +191,9 @@ static __always_inline bool task_user_registers(struct state *s)
 		return true;
 	}
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct pt_regs *regs = (struct pt_regs *)((char *)BPF_CORE_READ(task, stack) +
-						  KERNEL_STACK_BYTES -
-						  bpf_core_type_size(struct pt_regs));
+	struct pt_regs *regs =
+		(struct pt_regs *)((char *)BPF_CORE_READ(task, stack) + KERNEL_STACK_BYTES -
+				   bpf_core_type_size(struct pt_regs));
 	if ((BPF_CORE_READ(regs, cs) & 3) != 3)
 		return false;
 	s->pc = BPF_CORE_READ(regs, ip);

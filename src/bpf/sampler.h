@@ -9,14 +9,16 @@ enum {
 	SAMPLER_COMM_BYTES = 16,	 /* TASK_COMM_LEN of the kernel */
 	SAMPLER_KERNEL_FRAMES_MAX = 127, /* kernel.perf_event_max_stack's default */
 	SAMPLER_USER_FRAMES_MAX = 1024,
-	SAMPLER_FRAMES_CAP = 2048, /* a power of two above the sum of the two, so that a mask bounds it */
+	SAMPLER_FRAMES_CAP =
+		2048, /* a power of two above the sum of the two, so that a mask bounds it */
 };
 
 enum sampler_flag {
-	SAMPLER_KERNEL_THREAD = 1 << 0,	  /* no user space at all */
-	SAMPLER_USER_TRUNCATED = 1 << 1,  /* user frames beyond SAMPLER_USER_FRAMES_MAX are missing */
+	SAMPLER_KERNEL_THREAD = 1 << 0, /* no user space at all */
+	SAMPLER_USER_TRUNCATED = 1
+				 << 1, /* user frames beyond SAMPLER_USER_FRAMES_MAX are missing */
 	SAMPLER_KERNEL_TRUNCATED = 1 << 2,
-	SAMPLER_IN_KERNEL = 1 << 3,	  /* the interrupt hit kernel code */
+	SAMPLER_IN_KERNEL = 1 << 3, /* the interrupt hit kernel code */
 };
 
 /* A record in the ring buffer: this header and (kernel_frames + user_frames) __u64 addresses, the

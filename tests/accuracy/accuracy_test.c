@@ -44,7 +44,8 @@ static struct agent *start_agent(uint32_t hz)
 	return agent;
 }
 
-static pid_t start(const char *directory, const char *program, const char *first, const char *second)
+static pid_t start(const char *directory, const char *program, const char *first,
+		   const char *second)
 {
 	char path[4096];
 	snprintf(path, sizeof(path), "%s/%s", directory, program);
@@ -65,8 +66,7 @@ static struct finished finish(pid_t pid, uint64_t started_ns)
 	assert_int_equal(status, 0);
 	double user = (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6;
 	double system = (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
-	return (struct finished){pid, user + system,
-				 (double)(clock_mono_ns() - started_ns) / 1e9};
+	return (struct finished){pid, user + system, (double)(clock_mono_ns() - started_ns) / 1e9};
 }
 
 static const char *long_seconds(void)
@@ -197,7 +197,8 @@ static void every_short_process_appears_under_its_name(void **state)
 			fail_msg("%s used %.1f s, but has %lu samples under its name", name,
 				 short_seconds, (unsigned long)tally_name(&tally, name));
 	}
-	print_message("%d processes: %.2f s sampled under their names, %.2f s used; functions named "
+	print_message("%d processes: %.2f s sampled under their names, %.2f s used; functions "
+		      "named "
 		      "in %.1f %%\n",
 		      SHORT_PROCESSES, events / HZ, cpu_seconds, named / events * 100);
 	assert_true(named / events > 0.9);

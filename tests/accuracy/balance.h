@@ -8,7 +8,7 @@
 
 struct part {
 	const char *name;
-	double share; /* of 1 */
+	double share;	   /* of 1 */
 	void (*run)(void); /* about a millisecond */
 	uint64_t spent_ns;
 };

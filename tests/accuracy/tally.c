@@ -67,13 +67,14 @@ static struct str function_name(const struct profile_dict *dict, uint32_t locati
 static bool is_kernel(const struct profile_dict *dict, uint32_t location)
 {
 	const struct profile_location *row = &dict->locations[location];
-	const struct value *type = profile_find_index(dict, row->attrs, row->attr_count,
-						      STR("profile.frame.type"));
+	const struct value *type =
+		profile_find_index(dict, row->attrs, row->attr_count, STR("profile.frame.type"));
 	return type && str_equal(type->text, STR("kernel"));
 }
 
 /* A function counts once per stack, however often it is in it. */
-static bool seen_before(const struct profile_dict *dict, const struct profile_stack *stack, uint32_t i)
+static bool seen_before(const struct profile_dict *dict, const struct profile_stack *stack,
+			uint32_t i)
 {
 	for (uint32_t j = 0; j < i; j++) {
 		if (stack->locations[j] == stack->locations[i] ||
@@ -110,10 +111,10 @@ void tally_sink(void *ctx, struct profile_batch *batch)
 		tally->first_batch_ns = clock_mono_ns();
 	for (size_t i = 0; i < batch->resource_count; i++) {
 		const struct profile_resource *r = &batch->resources[i];
-		const struct value *pid = profile_find_attr(r->attrs, r->attr_count,
-							    STR("process.pid"));
-		const struct value *name = profile_find_attr(r->attrs, r->attr_count,
-							     STR("process.executable.name"));
+		const struct value *pid =
+			profile_find_attr(r->attrs, r->attr_count, STR("process.pid"));
+		const struct value *name =
+			profile_find_attr(r->attrs, r->attr_count, STR("process.executable.name"));
 		char text[TALLY_NAME_MAX];
 		str_copy(text, sizeof(text), name ? name->text : STR(""));
 		struct tally_process *process = find_process(tally, pid ? pid->number : -1, text);

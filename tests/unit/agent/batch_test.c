@@ -40,7 +40,8 @@ static void open_world(struct world *w, size_t limit_bytes)
 	w->options = (struct batch_options){.period_ns = 10000000,
 					    .processes = &w->processes_options,
 					    .limit_bytes = limit_bytes};
-	fixture_process(7, 1, "app", "/nowhere/app", maps, "OTEL_SERVICE_NAME=shop\0REGION=eu\0", 33);
+	fixture_process(7, 1, "app", "/nowhere/app", maps, "OTEL_SERVICE_NAME=shop\0REGION=eu\0",
+			33);
 	fixture_file(1, "kallsyms", kallsyms_text, -1);
 	snprintf(path, sizeof(path), "%s/1/kallsyms", w->processes_options.proc);
 	assert_int_equal(kallsyms_load_from(path, NULL, NULL, &w->kernel, NULL), 0);
@@ -119,15 +120,19 @@ static void a_batch_has_the_shape_the_protocol_asks_for(void **state)
 	assert_int_equal(batch->resource_count, 1);
 	const struct profile_resource *r = &batch->resources[0];
 	assert_int_equal(profile_find_attr(r->attrs, r->attr_count, STR("process.pid"))->number, 7);
-	assert_true(str_equal(profile_find_attr(r->attrs, r->attr_count,
-						STR("process.executable.name"))->text, STR("app")));
-	assert_true(str_equal(profile_find_attr(r->attrs, r->attr_count,
-						STR("process.executable.path"))->text,
-			      STR("/nowhere/app")));
+	assert_true(
+		str_equal(profile_find_attr(r->attrs, r->attr_count, STR("process.executable.name"))
+				  ->text,
+			  STR("app")));
+	assert_true(
+		str_equal(profile_find_attr(r->attrs, r->attr_count, STR("process.executable.path"))
+				  ->text,
+			  STR("/nowhere/app")));
 	assert_true(str_equal(profile_find_attr(r->attrs, r->attr_count, STR("service.name"))->text,
 			      STR("shop")));
 	assert_true(str_equal(profile_find_attr(r->attrs, r->attr_count,
-						STR("process.environment_variable.REGION"))->text,
+						STR("process.environment_variable.REGION"))
+				      ->text,
 			      STR("eu")));
 	assert_null(profile_find_attr(r->attrs, r->attr_count, STR("container.id")));
 	assert_true(str_equal(r->scopes[0].name, STR("cresset")));
@@ -145,12 +150,16 @@ static void a_batch_has_the_shape_the_protocol_asks_for(void **state)
 	assert_int_equal(row->value_count, 0);
 	assert_int_equal(row->time_count, 1);
 	assert_int_equal(row->times_ns[0], 2100);
-	assert_int_equal(profile_find_index(d, row->attrs, row->attr_count, STR("thread.id"))->number,
+	assert_int_equal(profile_find_index(d, row->attrs, row->attr_count, STR("thread.id"))
+				 ->number,
 			 70);
-	assert_true(str_equal(profile_find_index(d, row->attrs, row->attr_count,
-						 STR("thread.name"))->text, STR("worker")));
+	assert_true(str_equal(profile_find_index(d, row->attrs, row->attr_count, STR("thread.name"))
+				      ->text,
+			      STR("worker")));
 	assert_int_equal(profile_find_index(d, row->attrs, row->attr_count,
-					    STR("cpu.logical_number"))->number, 1);
+					    STR("cpu.logical_number"))
+				 ->number,
+			 1);
 	close_world(&w);
 }
 
@@ -192,12 +201,14 @@ static void no_frame_is_lost_for_want_of_a_name(void **state)
 	frame_is(batch, row, 2, "vmlinux", 0xffffffff8fffffff, NULL);
 	frame_is(batch, row, 3, "//anon", 0x701234, NULL);
 	frame_is(batch, row, 4, "app", 0x1020, NULL);
-	struct str type = profile_find_index(&batch->dict, frame(batch, row, 0)->attrs,
-					     frame(batch, row, 0)->attr_count,
-					     STR("profile.frame.type"))->text;
+	struct str type =
+		profile_find_index(&batch->dict, frame(batch, row, 0)->attrs,
+				   frame(batch, row, 0)->attr_count, STR("profile.frame.type"))
+			->text;
 	assert_true(str_equal(type, STR("kernel")));
 	type = profile_find_index(&batch->dict, frame(batch, row, 4)->attrs,
-				  frame(batch, row, 4)->attr_count, STR("profile.frame.type"))->text;
+				  frame(batch, row, 4)->attr_count, STR("profile.frame.type"))
+		       ->text;
 	assert_true(str_equal(type, STR("native")));
 	close_world(&w);
 }
@@ -208,7 +219,8 @@ static void a_leaf_outside_of_every_mapping_stays(void **state)
 	const uint64_t user[] = {0xdead0000};
 	(void)state;
 	open_world(&w, 0);
-	struct sample s = sample_at(2000, NULL, 0, user, 1), none = sample_at(2001, NULL, 0, NULL, 0);
+	struct sample s = sample_at(2000, NULL, 0, user, 1),
+		      none = sample_at(2001, NULL, 0, NULL, 0);
 	assert_int_equal(batch_add(w.maker, &s, 0, NULL), 0);
 	assert_int_equal(batch_add(w.maker, &none, 0, NULL), 0);
 	struct profile_batch *batch = finish(&w);
@@ -261,7 +273,9 @@ static void names_of_any_bytes_become_text(void **state)
 	struct profile_batch *batch = finish(&w);
 	const struct profile_sample *row = &batch->resources[0].scopes[0].profiles[0].samples[0];
 	assert_true(str_equal(profile_find_index(&batch->dict, row->attrs, row->attr_count,
-						 STR("thread.name"))->text, STR("bad??name")));
+						 STR("thread.name"))
+				      ->text,
+			      STR("bad??name")));
 	close_world(&w);
 }
 

@@ -27,9 +27,8 @@ struct world {
 
 static void open_world(struct world *w)
 {
-	*w = (struct world){.options = {.proc = fixture_make(),
-					.env_names = {{"REGION", 6}},
-					.env_count = 1}};
+	*w = (struct world){
+		.options = {.proc = fixture_make(), .env_names = {{"REGION", 6}}, .env_count = 1}};
 	assert_int_equal(files_create(w->options.proc, 0, &w->files, NULL), 0);
 	assert_int_equal(processes_create(&w->options, w->files, &w->processes, NULL), 0);
 }
@@ -266,8 +265,11 @@ static void a_thread_is_no_process(void **state)
 	open_world(&w);
 	fixture_process(7, 1, "sh", "/bin/sh", shell_maps, NULL, 0);
 	assert_int_equal(processes_scan(w.processes, NULL), 0);
-	struct event e = {
-		.kind = EVENT_FORK, .time_ns = tick(&w), .pid = 7, .tid = 70, .parent_pid = 7};
+	struct event e = {.kind = EVENT_FORK,
+			  .time_ns = tick(&w),
+			  .pid = 7,
+			  .tid = 70,
+			  .parent_pid = 7};
 	processes_apply(w.processes, &e);
 	processes_get_stats(w.processes, &stats);
 	assert_int_equal(stats.processes, 1);
@@ -286,8 +288,11 @@ static void events_older_than_what_proc_said_change_nothing(void **state)
 			  .start = 0x2000,
 			  .size = 0x1000,
 			  .name = str_of("/old")};
-	struct event exec = {
-		.kind = EVENT_COMM, .time_ns = e.time_ns, .pid = 7, .tid = 7, .exec = true};
+	struct event exec = {.kind = EVENT_COMM,
+			     .time_ns = e.time_ns,
+			     .pid = 7,
+			     .tid = 7,
+			     .exec = true};
 	fixture_process(7, 1, "sh", "/bin/sh", shell_maps, NULL, 0);
 	assert_int_equal(processes_scan(w.processes, NULL), 0);
 	uint32_t file = mappings_find(get(&w, 7)->maps, 0x2000)->file;

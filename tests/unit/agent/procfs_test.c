@@ -71,9 +71,10 @@ static void stat_survives_any_name(void **state)
 	assert_int_equal(s.parent_pid, 3);
 	assert_int_equal(s.start_ticks, 4242);
 	assert_false(s.kernel_thread);
-	assert_true(proc_parse_stat(STR("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 "
-					"5 0"),
-				    &s));
+	assert_true(
+		proc_parse_stat(STR("2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 "
+				    "5 0"),
+				&s));
 	assert_true(s.kernel_thread);
 	assert_false(proc_parse_stat(STR(""), &s));
 	assert_false(proc_parse_stat(STR("7 (a"), &s));
@@ -151,7 +152,8 @@ static void a_process_may_name_its_service(void **state)
 			fail_msg("%s gives %s", cases[i].env, name);
 	}
 	char name[64];
-	proc_service_name(STR("OTEL_RESOURCE_ATTRIBUTES=service.name=cart\0OTEL_SERVICE_NAME=shop\0"),
+	proc_service_name(STR("OTEL_RESOURCE_ATTRIBUTES=service.name=cart\0OTEL_SERVICE_NAME="
+			      "shop\0"),
 			  name, sizeof(name));
 	assert_string_equal(name, "shop");
 }

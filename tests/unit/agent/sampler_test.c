@@ -92,8 +92,9 @@ static void burn(uint64_t ns)
 
 static struct sampler *open_sampler(bool send_idle, uint32_t ring_bytes)
 {
-	struct sampler_options options = {
-		.samples_per_second = 997, .send_idle = send_idle, .ring_bytes = ring_bytes};
+	struct sampler_options options = {.samples_per_second = 997,
+					  .send_idle = send_idle,
+					  .ring_bytes = ring_bytes};
 	struct sampler *sampler;
 	struct err err = {0};
 	if (geteuid() != 0)
