@@ -39,7 +39,7 @@ struct writer {
 	pthread_mutex_t commit_lock; /* held while a commit runs */
 	struct txn txn;
 	size_t last_group;	/* requests of the last commit */
-	bool broken;		/* a write failed: open anew before the next */
+	int broken;		/* the code of a failed write: open anew before the next */
 	uint64_t retry_at_ns;	/* monotonic */
 };
 
@@ -62,6 +62,7 @@ struct store {
 	int lock_fd;
 	uint64_t seed;
 	struct budget_plan plan;
+	bool ignore_reserve; /* tests: let the database itself meet the full disk */
 	pthread_rwlock_t rocks_lock;
 	struct rocks *rocks;
 	struct page_cache *pages;

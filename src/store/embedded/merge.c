@@ -35,7 +35,7 @@ int answer_merge(struct query *query, struct arena *arena, struct store_tree *re
 {
 	struct sums sums;
 	roaring_bitmap_t *series;
-	int rc = sums_init(&sums, query, query->counters.node, err);
+	int rc = sums_init(&sums, query, query->counters.node, SUMS_PAGE, err);
 	rc = rc ? rc : select_series(query, &series, err);
 	if (rc)
 		return rc;

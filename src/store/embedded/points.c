@@ -4,7 +4,10 @@
 
 #include "store/embedded/answer.h"
 
-enum { POINTS_MAX = 1000 * 1000 };
+enum {
+	POINTS_MAX = 1000 * 1000,
+	POINTS_PAGE = 64, /* steps: groups may be many, and most of them short */
+};
 
 struct points {
 	struct groups groups;
@@ -28,7 +31,7 @@ static int add(struct points *points, uint32_t group, uint64_t step, int64_t val
 		g->sums = query_alloc(points->query, 1, sizeof(*g->sums), err);
 		if (!g->sums)
 			return ERR_LIMIT;
-		int rc = sums_init(g->sums, points->query, points->steps, err);
+		int rc = sums_init(g->sums, points->query, points->steps, POINTS_PAGE, err);
 		if (rc)
 			return rc;
 	}

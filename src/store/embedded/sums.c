@@ -1,23 +1,35 @@
 #include "store/embedded/sums.h"
 
-int sums_init(struct sums *sums, struct query *query, uint32_t limit, struct err *err)
+static size_t words_of(const struct sums *sums)
+{
+	return (size_t)1 << (sums->shift - 6);
+}
+
+int sums_init(struct sums *sums, struct query *query, uint32_t limit, uint32_t page,
+	      struct err *err)
 {
 	sums->query = query;
-	sums->page_count = (size_t)limit / SUMS_PER_PAGE + 1;
+	sums->shift = (unsigned)__builtin_ctz(page);
+	sums->page_count = ((size_t)limit >> sums->shift) + 1;
 	sums->pages = query_alloc(query, sums->page_count, sizeof(struct sums_page *), err);
 	return sums->pages ? 0 : ERR_LIMIT;
 }
 
 int sums_page_of(struct sums *sums, uint64_t id, struct sums_page **ret, struct err *err)
 {
-	if (id / SUMS_PER_PAGE >= sums->page_count)
+	size_t words = words_of(sums);
+	if (id >> sums->shift >= sums->page_count)
 		return err_set(err, ERR_CORRUPT, "id %llu is beyond the dictionary",
 			       (unsigned long long)id);
-	struct sums_page **page = &sums->pages[id / SUMS_PER_PAGE];
+	struct sums_page **page = &sums->pages[id >> sums->shift];
 	if (!*page)
-		*page = query_alloc(sums->query, 1, sizeof(**page), err);
+		*page = query_alloc(sums->query, 1, sizeof(**page) + words * 65 * sizeof(uint64_t),
+				    err);
+	if (!*page)
+		return ERR_LIMIT;
+	(*page)->sum = (int64_t *)((*page)->touched + words);
 	*ret = *page;
-	return *page ? 0 : ERR_LIMIT;
+	return 0;
 }
 
 static uint32_t ones(uint64_t word)
@@ -33,7 +45,7 @@ uint32_t sums_rank(struct sums *sums)
 		if (!page)
 			continue;
 		page->rank = rank;
-		for (unsigned w = 0; w < SUMS_WORDS; w++)
+		for (size_t w = 0; w < words_of(sums); w++)
 			rank += ones(page->touched[w]);
 	}
 	return rank;
@@ -41,8 +53,8 @@ uint32_t sums_rank(struct sums *sums)
 
 uint32_t sums_rank_of(const struct sums *sums, uint32_t id)
 {
-	const struct sums_page *page = sums->pages[id / SUMS_PER_PAGE];
-	uint32_t at = id % SUMS_PER_PAGE, rank = page->rank;
+	const struct sums_page *page = sums->pages[id >> sums->shift];
+	uint32_t at = id & (((uint32_t)1 << sums->shift) - 1), rank = page->rank;
 	for (unsigned w = 0; w < at / 64; w++)
 		rank += ones(page->touched[w]);
 	return rank + ones(page->touched[at / 64] & (((uint64_t)1 << (at % 64)) - 1));
@@ -50,17 +62,17 @@ uint32_t sums_rank_of(const struct sums *sums, uint32_t id)
 
 bool sums_next(const struct sums *sums, uint32_t *id, int64_t *ret_sum)
 {
-	uint64_t at = *id;
-	while (at / SUMS_PER_PAGE < sums->page_count) {
-		const struct sums_page *page = sums->pages[at / SUMS_PER_PAGE];
+	uint64_t at = *id, mask = ((uint64_t)1 << sums->shift) - 1;
+	while (at >> sums->shift < sums->page_count) {
+		const struct sums_page *page = sums->pages[at >> sums->shift];
 		if (!page) {
-			at = (at / SUMS_PER_PAGE + 1) * SUMS_PER_PAGE;
+			at = ((at >> sums->shift) + 1) << sums->shift;
 			continue;
 		}
-		uint64_t word = page->touched[at % SUMS_PER_PAGE / 64] >> (at % 64);
+		uint64_t word = page->touched[(at & mask) / 64] >> (at % 64);
 		if (word) {
 			at += (uint64_t)__builtin_ctzll(word);
-			*ret_sum = page->sum[at % SUMS_PER_PAGE];
+			*ret_sum = page->sum[at & mask];
 			*id = (uint32_t)at;
 			return true;
 		}
@@ -71,15 +83,15 @@ bool sums_next(const struct sums *sums, uint32_t *id, int64_t *ret_sum)
 
 bool sums_previous(const struct sums *sums, uint32_t *id)
 {
-	uint64_t above = *id;
+	uint64_t above = *id, mask = ((uint64_t)1 << sums->shift) - 1;
 	while (above > 0) {
 		uint64_t at = above - 1;
-		const struct sums_page *page = sums->pages[at / SUMS_PER_PAGE];
+		const struct sums_page *page = sums->pages[at >> sums->shift];
 		if (!page) {
-			above = at / SUMS_PER_PAGE * SUMS_PER_PAGE;
+			above = at & ~mask;
 			continue;
 		}
-		uint64_t word = page->touched[at % SUMS_PER_PAGE / 64] << (63 - at % 64);
+		uint64_t word = page->touched[(at & mask) / 64] << (63 - at % 64);
 		if (word) {
 			*id = (uint32_t)(at - (uint64_t)__builtin_clzll(word));
 			return true;

@@ -5,45 +5,39 @@
 
 #include "store/embedded/query.h"
 
-enum { SUMS_PER_PAGE = 1024, SUMS_WORDS = SUMS_PER_PAGE / 64 };
+enum { SUMS_PAGE = 1024 }; /* for ids of the dictionary */
 
 struct sums_page {
-	uint64_t touched[SUMS_WORDS];
 	uint32_t rank; /* of the page's first, after sums_rank */
-	int64_t sum[SUMS_PER_PAGE];
+	int64_t *sum;
+	uint64_t touched[];
 };
 
 struct sums {
 	struct query *query;
 	struct sums_page **pages;
 	size_t page_count;
+	unsigned shift; /* a page has 1 << shift ids */
 };
 
-/* Ids below limit. */
-MUST_USE int sums_init(struct sums *sums, struct query *query, uint32_t limit, struct err *err);
+/* Ids below limit (at least one), in pages of 64 or some power of two more. */
+MUST_USE int sums_init(struct sums *sums, struct query *query, uint32_t limit, uint32_t page,
+		       struct err *err);
 /* ERR_CORRUPT: the id is not below limit. */
 MUST_USE int sums_page_of(struct sums *sums, uint64_t id, struct sums_page **ret, struct err *err);
 
-static inline void sums_page_add(struct sums_page *page, uint32_t id, int64_t value)
-{
-	uint32_t at = id % SUMS_PER_PAGE;
-	page->touched[at / 64] |= (uint64_t)1 << (at % 64);
-	page->sum[at] = (int64_t)((uint64_t)page->sum[at] + (uint64_t)value);
-}
-
 static inline int sums_add(struct sums *sums, uint64_t id, int64_t value, struct err *err)
 {
-	struct sums_page *page;
-	int rc;
-	if (__builtin_expect(id / SUMS_PER_PAGE < sums->page_count &&
-			     (page = sums->pages[id / SUMS_PER_PAGE]) != NULL, 1)) {
-		sums_page_add(page, (uint32_t)id, value);
-		return 0;
+	uint64_t number = id >> sums->shift, at = id & (((uint64_t)1 << sums->shift) - 1);
+	struct sums_page *page = number < sums->page_count ? sums->pages[number] : NULL;
+	if (__builtin_expect(!page, 0)) {
+		int rc = sums_page_of(sums, id, &page, err);
+		if (rc)
+			return rc;
 	}
-	rc = sums_page_of(sums, id, &page, err);
-	if (!rc)
-		sums_page_add(page, (uint32_t)id, value);
-	return rc;
+	page->touched[at / 64] |= (uint64_t)1 << (at % 64);
+	page->sum[at] = (int64_t)((uint64_t)page->sum[at] + (uint64_t)value);
+	return 0;
 }
 
 /* Numbers the touched ids from 0 in their order; how many there are. */

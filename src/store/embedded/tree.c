@@ -117,8 +117,8 @@ int tree_build(struct query *query, struct sums *nodes, struct arena *arena,
 {
 	struct shape shape = {.query = query, .nodes = nodes, .arena = arena};
 	struct store_tree tree = {0};
-	int rc = sums_init(&shape.frames, query, query->counters.frame, err);
-	rc = rc ? rc : sums_init(&shape.strings, query, query->counters.string, err);
+	int rc = sums_init(&shape.frames, query, query->counters.frame, SUMS_PAGE, err);
+	rc = rc ? rc : sums_init(&shape.strings, query, query->counters.string, SUMS_PAGE, err);
 	rc = rc ? rc : touch_ancestors(&shape, err);
 	rc = rc ? rc : touch_strings(&shape, err);
 	rc = rc ? rc : copy_strings(&shape, err);

@@ -40,10 +40,12 @@ static int prepare(struct store *store, struct err *err)
 	if (rc || !writer->broken)
 		return rc;
 	if (clock_mono_ns() < writer->retry_at_ns)
-		return err_set(err, ERR_BUSY, "the store recovers from a failed write; try again");
+		return err_set(err, writer->broken,
+			       "the store recovers from a failed write (%s); try again",
+			       err_info(writer->broken)->name);
 	writer->retry_at_ns = clock_mono_ns() + RETRY_NS;
 	rc = recover(store, err);
-	writer->broken = rc != 0;
+	writer->broken = rc;
 	return rc;
 }
 
@@ -69,7 +71,7 @@ static int write_group(struct store *store, struct err *err)
 	}
 	metric_add(&store_commit_failures_total, 1);
 	txn_abort(&writer->txn);
-	writer->broken = true;
+	writer->broken = rc;
 	writer->retry_at_ns = 0;
 	return rc;
 }
