@@ -12,8 +12,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { fixtureStart } from '../tests/browser/fixture-server.mjs';
-import { browserStart } from '../tests/browser/harness.mjs';
 
 const RUNS = 5;
 const DIST = join(fileURLToPath(new URL('.', import.meta.url)), '../web/dist');
@@ -55,6 +53,9 @@ const paint = () => performance.getEntriesByName('first-contentful-paint')[0]?.s
 const drawn = () => performance.getEntriesByName('cresset-drawn').find((e) => e.detail === 100000)?.startTime;
 
 print('gzip', gzipKb().toFixed(1), 'kB');
+// Loaded here, since without npm ci in tests/browser there is no browser, but still a size.
+const { fixtureStart } = await import('../tests/browser/fixture-server.mjs');
+const { browserStart } = await import('../tests/browser/harness.mjs');
 const server = await fixtureStart({ keep: new Map() });
 const browser = await browserStart();
 try {

@@ -129,6 +129,18 @@ test('the menu works with the keyboard alone', () => onPage('?service=recursive'
 	await until(page, 'sandwich', (s) => s === 'main');
 }));
 
+test('closing the menu leaves the keyboard where it was', () => onPage('?service=recursive', async (page) => {
+	await flame(page).focus();
+	for (let i = 0; i < 3; i++)
+		await page.keyboard.press('ArrowDown');
+	await page.keyboard.press('Shift+F10');
+	await page.getByRole('menu').waitFor();
+	await page.keyboard.press('Escape');
+	await page.getByRole('menu').waitFor({ state: 'detached' });
+	await page.keyboard.press('ArrowRight');
+	await said(page, /^print, /);
+}));
+
 test('dragging on the timeline selects a range, a double click goes back', () => onPage('?from=now-30m&until=now', async (page) => {
 	await dragTimeline(page, 0.25, 0.75);
 	const from = Number(await until(page, 'from', (f) => /^\d+$/.test(f)));

@@ -199,7 +199,7 @@ export function FlameView(p: FlameProps) {
 		<div class="flame-box" ref={box} role="application" aria-roledescription="flame graph" aria-label={p.label}
 			aria-keyshortcuts="ArrowUp ArrowDown ArrowLeft ArrowRight Enter Escape Shift+F10" tabIndex={0}
 			onKeyDown={onKey}
-			onBlur={() => { select(-1); }}
+			onBlur={() => setTip(null)}
 			onScroll={() => {
 				st.scene.scrollTop = box.current!.scrollTop;
 				st.invalidate();
@@ -211,8 +211,10 @@ export function FlameView(p: FlameProps) {
 					onPointerLeave={() => hover(-1)}
 					onClick={(e) => {
 						const node = nodeAt(e);
-						if (node >= 0)
-							p.onFocus(node);
+						if (node < 0)
+							return;
+						st.scene.selected = node;
+						p.onFocus(node);
 					}}
 					onContextMenu={(e) => {
 						e.preventDefault();
