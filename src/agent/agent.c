@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/utsname.h>
@@ -300,7 +301,12 @@ static int start_thread(struct agent *agent, struct err *err)
 	agent->stop_fd = eventfd(0, EFD_CLOEXEC);
 	if (agent->stop_fd < 0)
 		return err_set_errno(err, errno, "agent: eventfd");
+	/* Signals are for the threads of the program, not for ours. */
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
 	int error = pthread_create(&agent->thread, NULL, run, agent);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (error)
 		return err_set_errno(err, error, "agent: starting its thread");
 	agent->thread_runs = true;

@@ -213,15 +213,30 @@ static int open_checked(const struct file *file, const char *path)
 	return fd;
 }
 
-/* Through the mapping itself; else by path below the process's root, below that of init and below ours,
+/* Through the mapping itself, if it still shows what it did: the pid may run another program by now.
+ * Seen from here the path can be longer, when the process lives below another root. */
+static int open_mapping(const struct files *files, const struct file *file,
+			const struct file_place *place)
+{
+	char path[128], target[4096];
+	snprintf(path, sizeof(path), "%s/%u/map_files/%lx-%lx", files->proc, place->pid,
+		 place->start, place->end);
+	ssize_t len = readlink(path, target, sizeof(target));
+	if (len <= 0)
+		return -1;
+	struct str shown = str_make(target, (size_t)len);
+	if (str_ends_with(shown, STR(" (deleted)")))
+		shown.len -= 10;
+	return str_ends_with(shown, str_of(file->path)) ? open_path(path) : -1;
+}
+
+/* Through the mapping; else by path below the process's root, below that of init and below ours,
  * if that is still the same file. */
 static int open_content(const struct files *files, const struct file *file,
 			const struct file_place *place)
 {
 	char path[4096 + 64];
-	snprintf(path, sizeof(path), "%s/%u/map_files/%lx-%lx", files->proc, place->pid,
-		 place->start, place->end);
-	int fd = open_path(path);
+	int fd = open_mapping(files, file, place);
 	if (fd >= 0)
 		return fd;
 	const uint32_t roots[] = {place->pid, 1};

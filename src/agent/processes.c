@@ -194,6 +194,8 @@ static struct process *read_process(struct processes *processes, uint32_t pid)
 		return NULL;
 	process->kernel_thread = stat.kernel_thread;
 	str_copy(process->comm, sizeof(process->comm), stat.comm);
+	/* Taken before reading, so that nothing in between is thought to be known. */
+	process->read_ns = now_ns;
 	read_identity(processes, process);
 	read_maps(processes, process);
 	return process;
@@ -274,7 +276,7 @@ static void on_fork(struct processes *processes, const struct event *event)
 	if (!parent)
 		return;
 	struct process *old = lookup(processes, event->pid);
-	if (old && old->maps_read_ns > event->time_ns)
+	if (old && old->read_ns > event->time_ns)
 		return; /* /proc told us of this very process */
 	struct process *child = add(processes, event->pid, identity_ref(parent->identity),
 				    mappings_ref(parent->maps), event->time_ns);
@@ -298,7 +300,7 @@ static void on_exec(struct processes *processes, struct process *old, const stru
 static void on_comm(struct processes *processes, const struct event *event)
 {
 	struct process *process = lookup(processes, event->pid);
-	if (process && process->maps_read_ns > event->time_ns)
+	if (process && process->read_ns > event->time_ns)
 		return;
 	if (event->exec && process)
 		on_exec(processes, process, event);

@@ -39,7 +39,8 @@ struct process {
 	char comm[17];
 	struct identity *identity;
 	struct mappings *maps;
-	uint64_t maps_read_ns; /* events before this are in maps already; 0: never read */
+	uint64_t read_ns; /* when all of it was read from /proc: it knows what happened before */
+	uint64_t maps_read_ns; /* the same for maps; both 0: never */
 	uint64_t end_ns;
 	struct process *next; /* in the list of ended ones, or of waiting ones */
 

@@ -303,6 +303,31 @@ static void events_older_than_what_proc_said_change_nothing(void **state)
 	close_world(&w);
 }
 
+/* An address out of nowhere made us read the maps, while the exec was still waiting to be applied. */
+static void maps_that_are_newer_than_an_exec_do_not_hide_it(void **state)
+{
+	struct world w;
+	(void)state;
+	open_world(&w);
+	fixture_process(7, 1, "sh", "/bin/sh", shell_maps, NULL, 0);
+	assert_int_equal(processes_scan(w.processes, NULL), 0);
+	fork_event(&w, 7, 8);
+	struct event exec = {.kind = EVENT_COMM,
+			     .time_ns = tick(&w),
+			     .pid = 8,
+			     .tid = 8,
+			     .exec = true,
+			     .name = STR("app")};
+	fixture_process(8, 7, "app", "/srv/app", "5000-6000 r-xp 00000000 fe:01 9 /srv/app\n", NULL,
+			0);
+	assert_non_null(processes_mapping(w.processes, get(&w, 8), 0x5010));
+	processes_apply(w.processes, &exec);
+	mmap_event(&w, 8, 0x5000, "/srv/app");
+	assert_string_equal(name_of(get(&w, 8)), "app");
+	assert_non_null(mappings_find(get(&w, 8)->maps, 0x5010));
+	close_world(&w);
+}
+
 static void a_process_nobody_knows_gets_the_name_of_its_thread(void **state)
 {
 	struct world w;
@@ -362,6 +387,7 @@ int main(void)
 		cmocka_unit_test(a_pid_is_used_again_by_another_process),
 		cmocka_unit_test(a_thread_is_no_process),
 		cmocka_unit_test(events_older_than_what_proc_said_change_nothing),
+		cmocka_unit_test(maps_that_are_newer_than_an_exec_do_not_hide_it),
 		cmocka_unit_test(a_process_nobody_knows_gets_the_name_of_its_thread),
 		cmocka_unit_test(proc_that_cannot_be_read_is_an_error),
 		cmocka_unit_test(shortness_of_memory_only_loses_knowledge),

@@ -1,0 +1,296 @@
+/* Identities and contents, with this very program as the file. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/files.h"
+#include "agent/procfs.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "elf/elf.h"
+
+static struct files *create(void)
+{
+	struct files *files;
+	assert_int_equal(files_create("/proc", 0, &files, NULL), 0);
+	return files;
+}
+
+__attribute__((noinline)) void a_function_to_be_found(void);
+__attribute__((noinline)) void a_function_to_be_found(void)
+{
+	__asm__ volatile("");
+}
+
+/* The mapping of our own process around an address, as a source and a place. */
+static uint64_t own_mapping(const void *address, struct buf *text, struct file_source *source,
+			    struct file_place *place)
+{
+	struct proc_map map;
+	buf_clear(text);
+	assert_int_equal(proc_read("/proc", (uint32_t)getpid(), "maps", 1 << 20, text, NULL), 0);
+	struct str rest = buf_text(text), line;
+	while (str_next(&rest, '\n', &line)) {
+		uint64_t a = (uintptr_t)address;
+		if (!proc_parse_map(line, &map) || a < map.start || a >= map.end)
+			continue;
+		*source = (struct file_source){.path = map.path,
+					       .major = map.major,
+					       .minor = map.minor,
+					       .inode = map.inode};
+		*place = (struct file_place){(uint32_t)getpid(), map.start, map.end};
+		return a - map.start + map.offset;
+	}
+	fail();
+	return 0;
+}
+
+static void the_same_source_is_the_same_file(void **state)
+{
+	struct files *files = create();
+	struct file_source a = {.path = STR("/a"), .inode = 1}, b = {.path = STR("/a"), .inode = 2};
+	bool is_new;
+	(void)state;
+	uint32_t id = files_intern(files, &a, &is_new);
+	assert_true(is_new);
+	assert_int_equal(files_intern(files, &a, &is_new), id);
+	assert_false(is_new);
+	assert_int_not_equal(files_intern(files, &b, &is_new), id);
+	assert_false(files_is_memory(files, id));
+	files_destroy(files);
+}
+
+static void memory_without_a_file_goes_by_its_name(void **state)
+{
+	struct files *files = create();
+	struct file_source none = {.inode = 5}, anon = {.path = STR("//anon")},
+			   stack = {.path = STR("[stack]")}, vdso = {.path = STR("[vdso]")};
+	struct file_info info;
+	(void)state;
+	assert_int_equal(files_intern(files, &none, NULL), files_intern(files, &none, NULL));
+	files_get_info(files, files_intern(files, &none, NULL), &info);
+	assert_true(str_equal(info.name, STR("//anon")));
+	assert_true(files_is_memory(files, files_intern(files, &anon, NULL)));
+	assert_int_equal(files_intern(files, &vdso, NULL), FILE_VDSO);
+	assert_false(files_is_memory(files, FILE_VDSO));
+	files_get_info(files, files_intern(files, &stack, NULL), &info);
+	assert_true(str_equal(info.name, STR("[stack]")));
+	files_destroy(files);
+}
+
+static void our_own_functions_have_names(void **state)
+{
+	struct files *files = create();
+	struct file_source source;
+	struct file_place place;
+	struct file_info info;
+	struct symbol_found found;
+	struct buf text;
+	uint64_t vaddr;
+	(void)state;
+	buf_init(&text, 0);
+	uint64_t offset =
+		own_mapping((void *)(uintptr_t)a_function_to_be_found, &text, &source, &place);
+	uint32_t id = files_resolve(files, files_intern(files, &source, NULL), &place);
+	files_get_info(files, id, &info);
+	assert_true(info.is_elf);
+	assert_int_equal(info.htlhash.len, 32);
+	assert_true(info.text_start < info.text_limit);
+	assert_true(files_vaddr(files, id, offset, &vaddr));
+	assert_in_range(vaddr, info.text_start, info.text_limit);
+	assert_true(files_symbol(files, id, &place, vaddr, &found));
+	assert_true(str_equal(found.name, STR("a_function_to_be_found")));
+	assert_false(files_vaddr(files, id, 1ULL << 40, &vaddr));
+	buf_deinit(&text);
+	files_destroy(files);
+}
+
+/* One content under two sources: a path by inode, and by build id. */
+static void two_sources_of_one_content_become_one_file(void **state)
+{
+	struct files *files = create();
+	struct file_source source, same;
+	struct file_place place;
+	struct buf text;
+	(void)state;
+	buf_init(&text, 0);
+	(void)own_mapping((void *)(uintptr_t)a_function_to_be_found, &text, &source, &place);
+	same = source;
+	same.inode_generation = 77;
+	uint32_t first = files_intern(files, &source, NULL);
+	uint32_t second = files_intern(files, &same, NULL);
+	assert_int_not_equal(first, second);
+	assert_int_equal(files_resolve(files, second, &place), second);
+	assert_int_equal(files_resolve(files, first, &place), second);
+	buf_deinit(&text);
+	files_destroy(files);
+}
+
+static void a_mapping_that_shows_another_file_now_is_not_taken_for_it(void **state)
+{
+	struct files *files = create();
+	struct file_source source;
+	struct file_place place;
+	struct file_info info;
+	struct buf text;
+	(void)state;
+	buf_init(&text, 0);
+	(void)own_mapping((void *)(uintptr_t)a_function_to_be_found, &text, &source, &place);
+	source.path = STR("/opt/another program");
+	uint32_t id = files_resolve(files, files_intern(files, &source, NULL), &place);
+	files_get_info(files, id, &info);
+	assert_false(info.is_elf);
+	assert_true(str_equal(info.name, STR("another program")));
+	buf_deinit(&text);
+	files_destroy(files);
+}
+
+/* A file that is opened when it is first heard of can be read after it and its process are gone. */
+static void a_file_that_is_gone_is_still_known(void **state)
+{
+	struct files *files = create();
+	char path[] = "/tmp/cresset-files-XXXXXX", command[64];
+	struct file_place gone = {.pid = 0x7fffffff, .start = 0x1000, .end = 0x2000};
+	struct symbol_found found;
+	struct file_info info;
+	struct stat status;
+	uint64_t vaddr = 0;
+	(void)state;
+	int fd = mkstemp(path);
+	snprintf(command, sizeof(command), "cp /proc/%d/exe %s", getpid(), path);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(fstat(fd, &status), 0);
+	struct file_source source = {.path = str_of(path), .inode = status.st_ino};
+	uint32_t id = files_intern(files, &source, NULL);
+	files_touch(files, id, &gone);
+	unlink(path);
+	id = files_resolve(files, id, &gone);
+	files_get_info(files, id, &info);
+	assert_true(info.is_elf);
+
+	struct buf text;
+	struct file_place own;
+	buf_init(&text, 0);
+	uint64_t offset =
+		own_mapping((void *)(uintptr_t)a_function_to_be_found, &text, &source, &own);
+	assert_true(files_vaddr(files, id, offset, &vaddr));
+	assert_true(files_symbol(files, id, &gone, vaddr, &found));
+	assert_true(str_equal(found.name, STR("a_function_to_be_found")));
+	buf_deinit(&text);
+	close(fd);
+	files_destroy(files);
+}
+
+static void a_file_nobody_can_open_keeps_its_name(void **state)
+{
+	struct files *files = create();
+	struct file_source source = {.path = STR("/nowhere/libx.so (deleted)"),
+				     .build_id = (const uint8_t *)"\x01\x02\xff",
+				     .build_id_len = 3};
+	struct file_place place = {.pid = 0x7fffffff, .start = 0x1000, .end = 0x2000};
+	struct files_stats stats;
+	struct file_info info;
+	uint64_t vaddr;
+	(void)state;
+	uint32_t id = files_intern(files, &source, NULL);
+	assert_int_equal(files_resolve(files, id, &place), id);
+	files_get_info(files, id, &info);
+	assert_true(str_equal(info.name, STR("libx.so")));
+	assert_true(str_equal(info.build_id, STR("0102ff")));
+	assert_false(files_vaddr(files, id, 0, &vaddr));
+	files_get_stats(files, &stats);
+	assert_int_equal(stats.unreadable, 1);
+	files_destroy(files);
+}
+
+static void descriptors_are_closed_after_a_while(void **state)
+{
+	struct files *files = create();
+	struct file_source source;
+	struct file_place place;
+	struct files_stats stats;
+	struct buf text;
+	(void)state;
+	buf_init(&text, 0);
+	(void)own_mapping((void *)(uintptr_t)a_function_to_be_found, &text, &source, &place);
+	files_touch(files, files_intern(files, &source, NULL), &place);
+	files_expire(files, clock_mono_ns());
+	files_get_stats(files, &stats);
+	assert_int_equal(stats.open_fds, 1);
+	files_expire(files, clock_mono_ns() + 3600ULL * NS_PER_S);
+	files_get_stats(files, &stats);
+	assert_int_equal(stats.open_fds, 0);
+	buf_deinit(&text);
+	files_destroy(files);
+}
+
+static void what_is_not_used_makes_room(void **state)
+{
+	struct files *files = create();
+	uint32_t kept = 0, last = 0;
+	(void)state;
+	for (uint64_t i = 0; i < FILES_MAX + 10; i++) {
+		struct file_source source = {.path = STR("/a"), .inode = i + 1};
+		last = files_intern(files, &source, NULL);
+		kept = i == 100 ? last : kept;
+	}
+	struct files_stats stats;
+	files_get_stats(files, &stats);
+	assert_int_equal(last, FILE_ANON);
+	assert_int_equal(stats.full, 12);
+	assert_true(files_crowded(files));
+	files_unmark(files);
+	files_mark(files, kept);
+	files_sweep(files);
+	files_get_stats(files, &stats);
+	assert_int_equal(stats.count, 3);
+	struct file_source source = {.path = STR("/a"), .inode = 101};
+	assert_int_equal(files_intern(files, &source, NULL), kept);
+	source.inode = 5000;
+	bool is_new;
+	assert_int_not_equal(files_intern(files, &source, &is_new), FILE_ANON);
+	assert_true(is_new);
+	files_destroy(files);
+}
+
+static void without_memory_a_file_is_just_memory(void **state)
+{
+	(void)state;
+	for (uint64_t nth = 1; nth < 6; nth++) {
+		struct files *files = create();
+		struct file_source source = {.path = STR("/a"), .inode = 1};
+		mem_fail_nth(nth);
+		uint32_t id = files_intern(files, &source, NULL);
+		mem_fail_nth(0);
+		if (id == FILE_ANON)
+			assert_int_not_equal(files_intern(files, &source, NULL), FILE_ANON);
+		files_destroy(files);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_same_source_is_the_same_file),
+		cmocka_unit_test(memory_without_a_file_goes_by_its_name),
+		cmocka_unit_test(our_own_functions_have_names),
+		cmocka_unit_test(two_sources_of_one_content_become_one_file),
+		cmocka_unit_test(a_mapping_that_shows_another_file_now_is_not_taken_for_it),
+		cmocka_unit_test(a_file_that_is_gone_is_still_known),
+		cmocka_unit_test(a_file_nobody_can_open_keeps_its_name),
+		cmocka_unit_test(descriptors_are_closed_after_a_while),
+		cmocka_unit_test(what_is_not_used_makes_room),
+		cmocka_unit_test(without_memory_a_file_is_just_memory),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
