@@ -17,10 +17,25 @@ static bool is_clean(struct str text)
 	return true;
 }
 
+/* How a message ends and how long a connection lives is not a handler's to say. */
+static bool is_ours(struct str name)
+{
+	static const struct str ours[] = {
+		{"content-length", 14}, {"transfer-encoding", 17},
+		{"connection", 10},	{"keep-alive", 10},
+		{"upgrade", 7},		{"date", 4},
+	};
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (str_equal_nocase(name, ours[i]))
+			return true;
+	return false;
+}
+
 static void add(struct net_header *headers, size_t cap, size_t *count, struct str name,
 		struct str value)
 {
-	if (*count < cap && name.len > 0 && is_clean(name) && is_clean(value))
+	if (*count < cap && name.len > 0 && is_clean(name) && is_clean(value) && !is_ours(name))
 		headers[(*count)++] = (struct net_header){name, value};
 }
 

@@ -46,7 +46,9 @@ struct call {
 	size_t header_cap;
 	struct net_header *headers;
 	int32_t stream_id;
-	size_t sent_bytes; /* of the answer's body */
+	size_t sent_bytes;	/* of the answer's body */
+	bool refused;		/* HTTP/2: the answer is there before the request is whole */
+	size_t discarded_bytes; /* of such a request's body */
 	uint64_t progress_ns;
 };
 

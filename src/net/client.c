@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/zip.h"
+#include "client_signal.h"
 #include "client_state.h"
 
 enum { REPLY_BYTES = 64 * 1024 * 1024, POLL_MS = 1000, GZIP_LEVEL = 4 };
@@ -102,11 +103,15 @@ int net_client_create(const struct net_client_config *config, struct net_client 
 
 void net_client_destroy(struct net_client *client)
 {
+	struct client_signal held;
+
 	if (!client)
 		return;
+	client_signal_hold(&held);
 	curl_easy_cleanup(client->easy);
 	for (int kind = 0; kind < CLIENT_KIND_COUNT; kind++)
 		curl_multi_cleanup(client->multis[kind]);
+	client_signal_release(&held);
 	arena_deinit(&client->arena);
 	mem_free(client);
 }
@@ -271,6 +276,7 @@ static int perform(struct client_call *call, struct err *err)
 	struct net_client *client = call->client;
 	CURLM *multi = client->multis[call->kind];
 	struct curl_slist *connect_to = NULL;
+	struct client_signal held;
 	long status = 0;
 
 	if (atomic_load(&client->cancelled))
@@ -280,7 +286,9 @@ static int perform(struct client_call *call, struct err *err)
 		connect_to = curl_slist_append(NULL, client->endpoint.connect_to);
 	curl_easy_setopt(client->easy, CURLOPT_CONNECT_TO, connect_to);
 	curl_easy_setopt(client->easy, CURLOPT_HTTPHEADER, call->headers);
+	client_signal_hold(&held);
 	if (curl_multi_add_handle(multi, client->easy) != CURLM_OK) {
+		client_signal_release(&held);
 		curl_slist_free_all(connect_to);
 		return err_set(err, ERR_NOMEM, "client: no memory");
 	}
@@ -290,6 +298,7 @@ static int perform(struct client_call *call, struct err *err)
 	curl_multi_remove_handle(multi, client->easy);
 	/* Keeps the connections, forgets the options, which point into this call. */
 	curl_easy_reset(client->easy);
+	client_signal_release(&held);
 	curl_slist_free_all(connect_to);
 	return code;
 }

@@ -180,7 +180,8 @@ static bool wants_input(const void *self)
 static void tick_call(struct h2 *h2, struct call *call)
 {
 	if (call->state == CALL_RECEIVING) {
-		call_refuse(call, REFUSE_SLOW_BODY);
+		if (!call->refused)
+			call_refuse(call, REFUSE_SLOW_BODY);
 		call->state = CALL_SENDING;
 		h2_submit_answer(h2, call);
 		return;

@@ -23,6 +23,15 @@ static void reset(struct h2 *h2, int32_t stream_id, uint32_t error_code)
 		h2->conn->failed = true;
 }
 
+static void answer_now(struct h2 *h2, struct call *call)
+{
+	call->state = CALL_SENDING;
+	h2_submit_answer(h2, call);
+}
+
+/* The answer waits until the request has ended, or goes on for too long: an answer in the middle of
+ * a request is allowed (RFC 9113 section 8.1), but curl 7.88, for one, then stops without ending the
+ * request, and takes the reset that would follow for a failure. */
 static void refuse(struct h2 *h2, struct call *call, enum refusal reason)
 {
 	if (reason == REFUSE_MEMORY) {
@@ -35,8 +44,14 @@ static void refuse(struct h2 *h2, struct call *call, enum refusal reason)
 	}
 	if (call->answer.status == 0)
 		call_refuse(call, reason);
-	call->state = CALL_SENDING;
-	h2_submit_answer(h2, call);
+	call->refused = true;
+}
+
+static void discard(struct h2 *h2, struct call *call, size_t len)
+{
+	call->discarded_bytes += len;
+	if (call->discarded_bytes > H2_DISCARD_MAX_BYTES)
+		answer_now(h2, call);
 }
 
 static void begin_call(struct h2 *h2, int32_t stream_id)
@@ -94,7 +109,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	(void)session;
 	(void)flags;
 	/* Trailers (headers.cat HEADERS) bring nothing that we use. */
-	if (!call || call->state != CALL_RECEIVING || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+	if (!call || call->state != CALL_RECEIVING || call->refused ||
+	    frame->headers.cat != NGHTTP2_HCAT_REQUEST)
 		return 0;
 	if (n.len > 0 && n.ptr[0] == ':')
 		reason = add_pseudo_header(call, n, v);
@@ -118,16 +134,21 @@ static int64_t content_length(const struct call *call)
 static void headers_done(struct h2 *h2, struct call *call, bool end_stream)
 {
 	enum refusal reason = REFUSE_NONE;
+	bool asks_first = !end_stream && net_header_get(&call->request, STR("expect")).ptr;
 
 	call->body_expected = !end_stream;
 	call->progress_ns = clock_mono_ns();
-	if (str_equal(call->request.method, STR("CONNECT")) || call->request.path.len == 0)
-		reason = REFUSE_MALFORMED;
-	if (reason == REFUSE_NONE)
-		reason = conn_call_check(h2->conn, call, content_length(call));
-	if (reason != REFUSE_NONE)
-		refuse(h2, call, reason);
-	else if (!end_stream && net_header_get(&call->request, STR("expect")).ptr)
+	if (!call->refused) {
+		if (str_equal(call->request.method, STR("CONNECT")) || call->request.path.len == 0)
+			reason = REFUSE_MALFORMED;
+		if (reason == REFUSE_NONE)
+			reason = conn_call_check(h2->conn, call, content_length(call));
+		if (reason != REFUSE_NONE)
+			refuse(h2, call, reason);
+	}
+	if (asks_first && call->refused)
+		answer_now(h2, call);
+	else if (asks_first)
 		h2_submit_continue(h2, call->stream_id);
 }
 
@@ -145,9 +166,11 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 		return 0;
 	if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
 		headers_done(h2, call, end_stream);
-	/* A refused call has left this state, and may even be gone. */
-	call = call_of(h2, frame->hd.stream_id);
-	if (call && call->state == CALL_RECEIVING && end_stream)
+	if (!end_stream || call->state != CALL_RECEIVING)
+		return 0;
+	if (call->refused)
+		answer_now(h2, call);
+	else
 		conn_call_dispatch(h2->conn, call);
 	return 0;
 }
@@ -165,6 +188,10 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, c
 	if (!call || call->state != CALL_RECEIVING)
 		return 0;
 	call->progress_ns = clock_mono_ns();
+	if (call->refused) {
+		discard(h2, call, len);
+		return 0;
+	}
 	enum refusal reason = call_add_body(call, ptr, len);
 	if (reason != REFUSE_NONE)
 		refuse(h2, call, reason);

@@ -11,7 +11,7 @@
  * RST_STREAM, empty DATA (CVE-2019-9511 to 9518, CVE-2023-44487). Not among them: WINDOW_UPDATE, of
  * which a client that downloads sends many, and unknown types, which nghttp2 skips unseen; one of
  * either costs us no more than it costs the sender. */
-enum { H2_FLOOD_BURST = 1000, H2_FLOOD_PER_S = 100 };
+enum { H2_FLOOD_BURST = 1000, H2_FLOOD_PER_S = 100, H2_DISCARD_MAX_BYTES = 256 * 1024 };
 
 struct h2_guard {
 	uint64_t tokens_micro; /* millionths of a token */

@@ -10,6 +10,9 @@ struct link;
 void link_accept(struct net_server *server, uv_stream_t *listener, bool is_unix);
 /* Sends what there is to send, ends the connection when it is done. After anything happened. */
 void link_pump(struct link *link);
+/* The same, once for all that happened, in link_pump_marked(). */
+void link_mark(struct link *link);
+void link_pump_marked(struct net_server *server);
 struct link *link_of(struct conn *conn);
 void link_tick_all(struct net_server *server, uint64_t now_ns);
 void link_drain_all(struct net_server *server);

@@ -128,3 +128,23 @@ void link_pump(struct link *link)
 	if (!link->closed)
 		link_set_reading(link);
 }
+
+void link_mark(struct link *link)
+{
+	if (link->marked)
+		return;
+	link->marked = true;
+	link->marked_next = link->server->marked;
+	link->server->marked = link;
+}
+
+/* A link that is closed meanwhile is there until the loop turns, and its pump does nothing. */
+void link_pump_marked(struct net_server *server)
+{
+	while (server->marked) {
+		struct link *link = server->marked;
+		server->marked = link->marked_next;
+		link->marked = false;
+		link_pump(link);
+	}
+}

@@ -26,6 +26,8 @@ struct link {
 	struct buf out;	 /* being written */
 	uv_write_t write;
 	uv_shutdown_t shutdown;
+	struct link *marked_next;
+	bool marked;
 	bool is_unix;
 	bool reading, writing, input_ended;
 	bool alpn_done; /* TLS: what ALPN said has been followed */

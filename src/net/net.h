@@ -61,7 +61,8 @@ struct net_answer {
 };
 
 /* Adds a header or trailer; name and value must live until the handler's arena goes. Too many: dropped.
- * Names are lower case; a value with control bytes is dropped too. content-length and date are net's. */
+ * Names are lower case; a value with control bytes is dropped too. Length, date and
+ * connection headers are net's. */
 void net_answer_header(struct net_answer *answer, struct str name, struct str value);
 void net_answer_trailer(struct net_answer *answer, struct str name, struct str value);
 /* Plain text answer: status and one line. */

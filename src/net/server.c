@@ -40,12 +40,13 @@ static void take_answers(struct net_server *server)
 		server->calls_out--;
 		if (conn) {
 			conn_answered(conn, call);
-			link_pump(link_of(conn));
+			link_mark(link_of(conn));
 		} else {
 			call_destroy(call);
 		}
 		call = next;
 	}
+	link_pump_marked(server);
 }
 
 static void on_tick(uv_timer_t *timer);

@@ -24,6 +24,7 @@ struct net_server {
 	struct tls_context *tls; /* NULL: clear text */
 	struct pool *pool;
 	struct link *links;
+	struct link *marked; /* to be pumped before this callback of the loop ends */
 	uint32_t link_count;
 	uint32_t calls_out; /* dispatched to workers, not back yet */
 	struct listener *listeners;

@@ -128,6 +128,7 @@ static void a_grpc_error_carries_status_message_and_retry_delay(void **state)
 {
 	struct harness harness;
 	struct net_reply reply;
+	struct err err = {0};
 
 	(void)state;
 	harness_start(&harness, NULL, false);
@@ -138,8 +139,8 @@ static void a_grpc_error_carries_status_message_and_retry_delay(void **state)
 	assert_string_equal(reply.grpc_message, "zu viel auf einmal: 100 % schön");
 	assert_int_equal(reply.retry_after_ms, 1500);
 	net_reply_deinit(&reply);
-	assert_int_equal(net_client_grpc(client, "/no.Such/Method", STR("x"), false, &reply, NULL),
-			 0);
+	if (net_client_grpc(client, "/no.Such/Method", STR("x"), false, &reply, &err))
+		fail_msg("%s", err.text);
 	assert_int_equal(reply.grpc_status, 12);
 	net_reply_deinit(&reply);
 	net_client_destroy(client);

@@ -460,6 +460,26 @@ static void a_body_that_stops_is_answered_and_its_stream_reset(void **state)
 	buf_deinit(&bytes);
 }
 
+/* curl takes a reset for a failure, so the answer to a small request comes without one. */
+static void a_refused_request_may_be_finished_and_an_endless_one_is_cut_off(void **state)
+{
+	static char out[1 << 16], chunk[16000];
+	static const char post_none[] = "\x83\x86\x04\x05/none\x01\x01x";
+
+	(void)state;
+	for (int chunks = 1; chunks < 60; chunks += 40) {
+		struct buf bytes = {0};
+		put_frame(&bytes, NGHTTP2_HEADERS, 4, 1, post_none, sizeof(post_none) - 1);
+		for (int i = 0; i < chunks; i++)
+			put_frame(&bytes, NGHTTP2_DATA, i == 0 && chunks == 1, 1, chunk,
+				  sizeof(chunk));
+		size_t len = exchange(&bytes, out, sizeof(out), 400, NULL);
+		assert_int_equal(frames_in(out, len, NGHTTP2_HEADERS), 1);
+		assert_int_equal(frames_in(out, len, NGHTTP2_RST_STREAM), chunks > 1);
+		buf_deinit(&bytes);
+	}
+}
+
 /* A client that opens no window for its answer holds memory: the stream is reset. */
 static void an_answer_that_nobody_takes_is_dropped(void **state)
 {
@@ -509,6 +529,7 @@ int main(void)
 		cmocka_unit_test(a_flood_of_continuations_ends_the_connection),
 		cmocka_unit_test(headers_that_never_end_are_timed_out),
 		cmocka_unit_test(a_body_that_stops_is_answered_and_its_stream_reset),
+		cmocka_unit_test(a_refused_request_may_be_finished_and_an_endless_one_is_cut_off),
 		cmocka_unit_test(an_answer_that_nobody_takes_is_dropped),
 		cmocka_unit_test(an_idle_connection_gets_goaway),
 	};
