@@ -1,5 +1,7 @@
 #include "stacks.h"
 
+#include <stdlib.h>
+
 #include "base/mem.h"
 
 static void frames_of_one_name_are_one_node(void **state)
@@ -190,6 +192,67 @@ static void nothing_is_lost_at_any_size(void **state)
 	}
 }
 
+/* The reference: every stack as a line of text; equal lines added up after sorting. */
+struct line {
+	char path[64];
+	int64_t value;
+};
+
+static int compare_lines(const void *a, const void *b)
+{
+	return strcmp(((const struct line *)a)->path, ((const struct line *)b)->path);
+}
+
+static size_t random_lines(struct line *lines, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		size_t len = 0;
+		for (uint32_t depth = 1 + any(6); depth > 0; depth--) {
+			lines[i].path[len++] = (char)('a' + any(4));
+			lines[i].path[len++] = depth > 1 ? ';' : '\0';
+		}
+		lines[i].value = 1 + any(100);
+	}
+	return count;
+}
+
+static void merge_naively(struct line *lines, size_t count, struct buf *out)
+{
+	qsort(lines, count, sizeof(*lines), compare_lines);
+	for (size_t i = 0; i < count;) {
+		int64_t sum = 0;
+		size_t first = i;
+		for (; i < count && strcmp(lines[i].path, lines[first].path) == 0; i++)
+			sum += lines[i].value;
+		buf_printf(out, "%s %lld\n", lines[first].path, (long long)sum);
+	}
+	buf_char(out, '\0');
+}
+
+static void every_graph_equals_a_naive_sum(void **state)
+{
+	static struct stacks s;
+	struct line lines[40];
+	(void)state;
+	for (int round = 0; round < 5000; round++) {
+		struct buf want;
+		size_t count = random_lines(lines, 1 + any(40));
+		stacks_init(&s, "");
+		buf_init(&want, 0);
+		for (size_t i = 0; i < count; i++)
+			stacks_add(&s, str_of(lines[i].path), lines[i].value);
+		s.tree.frame_count = s.tree.node_count;
+		struct query_tree tree = stacks_tree(&s);
+		/* Paths of a copy: the frames' names are views into lines. */
+		struct line sorted[40];
+		memcpy(sorted, lines, sizeof(sorted));
+		merge_naively(sorted, count, &want);
+		assert_folded(&s.arena, &tree, want.ptr);
+		buf_deinit(&want);
+		arena_deinit(&s.arena);
+	}
+}
+
 static void a_tree_survives_every_failed_allocation(void **state)
 {
 	static struct stacks s;
@@ -227,6 +290,7 @@ int main(void)
 		cmocka_unit_test(ties_with_the_bound_are_kept),
 		cmocka_unit_test(nodes_called_other_fold_without_a_limit_too),
 		cmocka_unit_test(nothing_is_lost_at_any_size),
+		cmocka_unit_test(every_graph_equals_a_naive_sum),
 		cmocka_unit_test(a_tree_survives_every_failed_allocation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/zip.h"
 #include "server/api.h"
 
@@ -433,6 +434,28 @@ static void old_walls_stand_only_when_configured(void **state)
 	ask(f, "SelectSeries", month, 200, "{}");
 }
 
+/* Whatever allocation fails, the client gets a whole answer or an error, and the next call works. */
+static void a_call_survives_every_failed_allocation(void **state)
+{
+	struct fixture *f = *state;
+	const char *body =
+		"{\"profileTypeID\":\"" CPU "\",\"groupBy\":[\"thread_id\"],\"step\":10," RANGE "}";
+	const char *const methods[] = {"SelectMergeStacktraces", "SelectSeries", "Series",
+				       "LabelNames", "ProfileTypes"};
+	add_header(f, STR("content-type"), STR("application/json"));
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		uint64_t nth = 0;
+		do {
+			arena_deinit(&f->arena);
+			mem_fail_nth(++nth);
+			call(f, methods[i], str_of(body));
+			mem_fail_nth(0);
+			assert_true(nth < 5000);
+		} while (f->answer.status != 200);
+		assert_true(nth > 1);
+	}
+}
+
 static void other_methods_and_types_are_refused(void **state)
 {
 	static const char *const types[] = {"text/plain", "application/x-protobuf", "",
@@ -468,6 +491,7 @@ int main(void)
 		TEST(grpc_is_served_too),
 		TEST(wrong_questions_are_refused),
 		TEST(old_walls_stand_only_when_configured),
+		TEST(a_call_survives_every_failed_allocation),
 		TEST(other_methods_and_types_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
