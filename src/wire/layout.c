@@ -244,7 +244,7 @@ enum wire_layout wire_otlp_recognise(struct str request)
 	struct evidence ev = {.candidates = ALL};
 
 	look_at(&ev, REQUEST, cur_make(request.ptr, request.len));
-	if (!ev.seen_profile)
+	if (!ev.seen_profile && !decided(&ev))
 		return WIRE_LAYOUT_NONE;
 	strike(&ev, ev.seen_dictionary ? ALL & ~(BIT(A) | BIT(B)) : BIT(A) | BIT(B));
 	if (ev.candidates & BIT_EF)
