@@ -49,6 +49,7 @@ struct rocks_iter {
 	rocksdb_iterator_t *it;
 	rocksdb_readoptions_t *reading;
 	struct key upper;
+	void *copies[2]; /* under ThreadSanitizer: see rocks.c */
 };
 
 struct rocks_value {
@@ -90,8 +91,8 @@ void rocks_iter_close(struct rocks_iter *iter); /* a zeroed one is fine, and twi
 bool rocks_iter_valid(const struct rocks_iter *iter);
 void rocks_iter_next(struct rocks_iter *iter);
 void rocks_iter_seek(struct rocks_iter *iter, const struct key *key);
-struct str rocks_iter_key(const struct rocks_iter *iter);
-struct str rocks_iter_value(const struct rocks_iter *iter);
+struct str rocks_iter_key(struct rocks_iter *iter);
+struct str rocks_iter_value(struct rocks_iter *iter);
 /* After valid turned false: was that the end, or an error? */
 MUST_USE int rocks_iter_check(const struct rocks_iter *iter, struct err *err);
 

@@ -176,8 +176,8 @@ void model_add(struct model *model, const struct model_batch *batch)
 		model->samples = realloc(model->samples, model->cap * sizeof(*model->samples));
 		assert_non_null(model->samples);
 	}
-	memcpy(model->samples + model->count, batch->samples,
-	       batch->sample_count * sizeof(*batch->samples));
+	for (size_t i = 0; i < batch->sample_count; i++)
+		model->samples[model->count + i] = batch->samples[i];
 	model->count = need;
 }
 
