@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -197,6 +198,41 @@ static void what_is_pushed_comes_back_also_after_a_restart(void **state)
 		   "\"" CPU "\"");
 }
 
+enum { THREADS = 4, PUSHES = 5 };
+
+/* Each thread has its own client and memory, and asks between its pushes. */
+static void *push_and_ask(void *user)
+{
+	struct fixture *f = user;
+	for (int i = 0; i < PUSHES; i++) {
+		push(f, f->client);
+		(void)flame_graph(f);
+	}
+	return NULL;
+}
+
+static void many_push_and_ask_at_once_and_nothing_is_lost(void **state)
+{
+	static struct fixture threads[THREADS];
+	struct fixture *f = *state;
+	pthread_t ids[THREADS];
+
+	memset(threads, 0, sizeof(threads));
+	for (int i = 0; i < THREADS; i++) {
+		arena_init(&threads[i].arena, 0);
+		threads[i].client = connect_to(f, server_address(f->server));
+		assert_int_equal(pthread_create(&ids[i], NULL, push_and_ask, &threads[i]), 0);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(ids[i], NULL);
+		net_client_destroy(threads[i].client);
+		net_reply_deinit(&threads[i].reply);
+		arena_deinit(&threads[i].arena);
+	}
+	/* 20 times what one push holds. */
+	assert_has(flame_graph(f), "\"total\":\"1940000\"");
+}
+
 static void the_unix_socket_is_a_door_too(void **state)
 {
 	struct fixture *f = *state;
@@ -249,6 +285,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_pushed_comes_back_also_after_a_restart),
+		TEST(many_push_and_ask_at_once_and_nothing_is_lost),
 		TEST(the_unix_socket_is_a_door_too),
 		TEST(the_small_pages_answer),
 		TEST(a_port_or_store_in_use_is_said_plainly),
