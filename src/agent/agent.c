@@ -263,17 +263,22 @@ static int create_sampler(struct agent *agent, struct err *err)
 
 static int create_tables(struct agent *agent, struct err *err)
 {
-	/* Without the addresses of kernel functions kernel frames have no names; agent_check() says so. */
-	if (kallsyms_load(&agent->kernel, err))
-		agent->kernel = NULL;
 	int rc = files_create(agent->proc_root, 0, &agent->files, err);
 	if (rc == 0)
 		rc = processes_create(&agent->process_options, agent->files, &agent->processes,
 				      err);
-	if (rc == 0)
-		rc = batch_maker_create(&agent->batch_options, agent->files, agent->processes,
-					agent->kernel, &agent->maker, err);
 	return rc;
+}
+
+/* While the first samples wait in the ring buffer already. */
+static int create_maker(struct agent *agent, struct err *err)
+{
+	/* Without the addresses of kernel functions kernel frames have no names; agent_check()
+	 * says so. */
+	if (kallsyms_load(&agent->kernel, err))
+		agent->kernel = NULL;
+	return batch_maker_create(&agent->batch_options, agent->files, agent->processes,
+				  agent->kernel, &agent->maker, err);
 }
 
 /* Events first, so that nothing is missed between the look at /proc and the first event. */
@@ -336,6 +341,8 @@ int agent_start(const struct agent_config *config, agent_sink sink, void *ctx, s
 		rc = create_tables(agent, err);
 	if (rc == 0)
 		rc = attach(agent, err);
+	if (rc == 0)
+		rc = create_maker(agent, err);
 	if (rc == 0)
 		rc = start_thread(agent, err);
 	if (rc) {

@@ -5,7 +5,7 @@
 
 #include "balance.h"
 
-enum { ROUNDS = 300000, READ_BYTES = 4 << 20 };
+enum { ROUNDS = 100000, READ_BYTES = 1 << 20 };
 
 static volatile uint64_t sink;
 static char *buffer;

@@ -3,7 +3,7 @@
 
 #include "balance.h"
 
-enum { ROUNDS = 300000 };
+enum { ROUNDS = 100000 };
 
 static volatile uint64_t sink;
 

@@ -102,6 +102,8 @@ static void a_container_is_known_by_its_cgroup(void **state)
 		{"0::/user.slice/user-0.slice/session-1.scope\n", ""},
 		{"0::/docker/0123456789abcdef\n", ""},
 		{"0::/docker/" ID64 "/deeper/still\n", ""},
+		{"0::/docker/123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n",
+		 ""},
 		{"0::/docker/0123456789ABCDEF" ID64 "x\n", ""},
 		{"x::/docker/" ID64 "\n", ""},
 		{"/docker/" ID64 "\n", ""},
