@@ -13,6 +13,17 @@
 
 /* ---- what the methods share ---- */
 
+/* Each costs a walk of the index; honest clients send one or two. */
+enum { SELECTORS_MAX = 64, NAMES_MAX = 256 };
+
+static int check_count(size_t count, size_t max, const char *what, struct err *err)
+{
+	if (count > max)
+		return err_set(err, ERR_INVALID, "%zu %s are too many (at most %zu)", count, what,
+			       max);
+	return 0;
+}
+
 static int64_t lookback_ms(const struct api_call *call)
 {
 	int64_t ns = call->api->limits->query_lookback_ns;
@@ -74,8 +85,10 @@ static int for_each_selector(const struct api_call *call, char *const *matchers,
 			     void *user, struct err *err)
 {
 	struct query_range range = new_range(call);
-	int rc = set_times(call, start_ms, end_ms, &range, err);
+	int rc = check_count(count, SELECTORS_MAX, "matchers", err);
 
+	if (rc == 0)
+		rc = set_times(call, start_ms, end_ms, &range, err);
 	for (size_t i = 0; rc == 0 && i < (count ? count : 1); i++) {
 		struct str text = count ? str_of(matchers[i]) : STR("");
 		rc = query_parse_selector(call->arena, text, &range.selector, err);
@@ -250,8 +263,11 @@ static int series(const struct api_call *call, const ProtobufCMessage *message,
 
 	if (!list.names)
 		return no_memory(err);
-	int rc = for_each_selector(call, in->matchers, in->n_matchers, in->start, in->end,
-				   add_series, &list, err);
+	int rc = check_count(list.name_count, NAMES_MAX, "label_names", err);
+	if (rc)
+		return rc;
+	rc = for_each_selector(call, in->matchers, in->n_matchers, in->start, in->end, add_series,
+			       &list, err);
 	return rc ? rc
 		  : label_sets_take(&list.sets, !call->utf8_names, &out->labels_set,
 				    &out->n_labels_set, err);
@@ -306,8 +322,10 @@ static int select_series(const struct api_call *call, const ProtobufCMessage *me
 	if (in->stack_trace_selector && in->stack_trace_selector->n_call_site)
 		return err_set(err, ERR_UNSUPPORTED,
 			       "stack_trace_selector is not there for SelectSeries");
-	int rc = read_range(call, in->profile_typeid, in->label_selector, in->start, in->end, &type,
-			    &range, err);
+	int rc = check_count(points.group_count, NAMES_MAX, "group_by", err);
+	if (rc == 0)
+		rc = read_range(call, in->profile_typeid, in->label_selector, in->start, in->end,
+				&type, &range, err);
 	if (rc == 0)
 		rc = query_series(call->api->store, &range, &points, call->arena, &found, &count,
 				  err);

@@ -122,6 +122,29 @@ static void a_point_covers_the_step_before_it(void **state)
 	assert_point(&got.series[0], 2, 40, 48);
 }
 
+/* The first step may reach into the day before, where a series ended. */
+static void the_first_step_sees_yesterday(void **state)
+{
+	enum { MIDNIGHT = 1700006400 };
+	struct fixture *f = *state;
+	struct query_type type;
+	struct query_range range = {.tenant = STR("anonymous"),
+				    .type = &type,
+				    .start_ms = (MIDNIGHT + 2) * 1000LL,
+				    .end_ms = (MIDNIGHT + 22) * 1000LL};
+	const struct query_points points = {.step_s = 10};
+	struct store_points *series;
+	size_t count;
+
+	put(f, "a", MIDNIGHT - 1700000000 - 1, 7);
+	assert_int_equal(query_parse_type(STR(TYPE), &type, NULL), 0);
+	assert_int_equal(query_series(f->store, &range, &points, &f->arena, &series, &count,
+				      &f->err),
+			 0);
+	assert_int_equal(count, 1);
+	assert_true(series[0].points[0].value == 7);
+}
+
 static void groups_and_limit_by_sum(void **state)
 {
 	static const struct str by[] = {STR("pod")};
@@ -182,6 +205,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(a_point_covers_the_step_before_it),
+		TEST(the_first_step_sees_yesterday),
 		TEST(groups_and_limit_by_sum),
 		TEST(an_average_is_the_mean_of_what_was_read),
 		TEST(a_step_must_make_sense),

@@ -417,6 +417,35 @@ static void wrong_questions_are_refused(void **state)
 	}
 }
 
+static void a_question_of_a_thousand_parts_is_refused(void **state)
+{
+	static const struct {
+		const char *method, *field, *part;
+	} rows[] = {
+		{"LabelNames", "matchers", "\"{}\""}, {"LabelValues", "matchers", "\"{}\""},
+		{"Series", "matchers", "\"{}\""},     {"Series", "labelNames", "\"a\""},
+		{"SelectSeries", "groupBy", "\"a\""},
+	};
+	struct fixture *f = *state;
+
+	add_header(f, STR("content-type"), STR("application/json"));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf body;
+		buf_init(&body, 0);
+		buf_printf(&body,
+			   "{\"name\":\"a\",\"profileTypeID\":\"" CPU "\",\"step\":15," RANGE
+			   ",\"%s\":[",
+			   rows[i].field);
+		for (int k = 0; k < 1000; k++)
+			buf_printf(&body, "%s%s", k ? "," : "", rows[i].part);
+		buf_cstr(&body, "]}");
+		call(f, rows[i].method, buf_text(&body));
+		assert_int_equal(f->answer.status, 400);
+		assert_true(str_find(buf_text(&f->answer.body), STR("are too many")) > 0);
+		buf_deinit(&body);
+	}
+}
+
 static void old_walls_stand_only_when_configured(void **state)
 {
 	struct fixture *f = *state;
@@ -490,6 +519,7 @@ int main(void)
 		TEST(gzip_works_in_both_directions),
 		TEST(grpc_is_served_too),
 		TEST(wrong_questions_are_refused),
+		TEST(a_question_of_a_thousand_parts_is_refused),
 		TEST(old_walls_stand_only_when_configured),
 		TEST(a_call_survives_every_failed_allocation),
 		TEST(other_methods_and_types_are_refused),
