@@ -185,8 +185,8 @@ static int listen_unix(struct str path, struct addr_listener *ret, struct err *e
 			       STR_ARG(path), sizeof(addr.sun_path) - 1);
 	str_copy(addr.sun_path, sizeof(addr.sun_path), path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	/* On Linux the file gets the mode that the socket has when it is bound, less the umask: never
-	 * more open than wanted, not even for a moment. */
+	/* On Linux the file gets the mode that the socket has when it is bound, less the umask:
+	 * never more open than wanted, not even for a moment. */
 	if (fd < 0 || fchmod(fd, 0660) != 0 || bind_unix(fd, &addr) != 0 ||
 	    chmod(addr.sun_path, 0660) != 0 || listen(fd, BACKLOG) != 0)
 		return bind_error(err, errno, addr.sun_path);

@@ -52,8 +52,7 @@ struct call {
 	uint64_t progress_ns;
 };
 
-/* NULL without memory. peer is copied by reference: it belongs to the connection, which copies it into
- * the arena of each call. */
+/* NULL without memory. The limits and the budget must outlive it. */
 struct call *call_create(const struct net_limits *limits, struct call_budget *budget);
 void call_destroy(struct call *call);
 

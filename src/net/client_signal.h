@@ -1,6 +1,6 @@
-/* Private to net: a write to a connection that the peer has closed raises SIGPIPE, which libcurl with
- * CURLOPT_NOSIGNAL leaves to its user; a library must not end its process, nor change how the
- * process takes the signal. */
+/* Private to net: a write to a connection that the peer has closed raises SIGPIPE, which libcurl
+ * with CURLOPT_NOSIGNAL leaves to its user; a library must not end its process, nor change how
+ * the process takes the signal. */
 #pragma once
 
 #include <signal.h>

@@ -18,8 +18,8 @@ struct client_endpoint {
 MUST_USE int client_endpoint_parse(const struct net_client_config *config, struct arena *arena,
 				   struct client_endpoint *ret, struct err *err);
 
-/* gRPC in clear text speaks HTTP/2 from the first byte, HTTP does not: connections of the one are of
- * no use for the other, so each kind has its own pool of them. */
+/* gRPC in clear text speaks HTTP/2 from the first byte, HTTP does not: connections of the one are
+ * of no use for the other, so each kind has its own pool of them. */
 enum client_kind { CLIENT_HTTP, CLIENT_GRPC, CLIENT_KIND_COUNT };
 
 struct net_client {

@@ -75,9 +75,10 @@ bool conn_is_done(const struct conn *conn);
 struct call *conn_call_begin(struct conn *conn);
 /* Out of the connection's list, and destroyed. */
 void conn_call_end(struct conn *conn, struct call *call);
-/* The headers are there: finds the route and the reason to refuse, if any. content_length -1: unknown. */
+/* The headers are there: finds the route, and the reason to refuse, if any; then the answer is set.
+ * content_length -1: unknown. */
 enum refusal conn_call_check(struct conn *conn, struct call *call, int64_t content_length);
-/* The request is whole. The answer comes through protocol->answered(), maybe before this returns. */
+/* The request is whole. The answer comes by protocol->answered(), maybe before this returns. */
 void conn_call_dispatch(struct conn *conn, struct call *call);
 /* The stream went away while the call was RUNNING: it ends when its handler does. */
 void conn_call_abandon(struct call *call);

@@ -29,9 +29,9 @@ static void answer_now(struct h2 *h2, struct call *call)
 	h2_submit_answer(h2, call);
 }
 
-/* The answer waits until the request has ended, or goes on for too long: an answer in the middle of
- * a request is allowed (RFC 9113 section 8.1), but curl 7.88, for one, then stops without ending the
- * request, and takes the reset that would follow for a failure. */
+/* The answer waits until the request has ended, or goes on for too long: an answer in the middle
+ * of a request is allowed (RFC 9113 section 8.1), but curl 7.88, for one, then stops without
+ * ending the request, and takes the reset that would follow for a failure. */
 static void refuse(struct h2 *h2, struct call *call, enum refusal reason)
 {
 	if (reason == REFUSE_MEMORY) {
@@ -242,7 +242,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head
 	return 0;
 }
 
-/* An answer that went out before the request was whole: the rest is not wanted (RFC 9113 section 8.1). */
+/* An answer that went out before the request was whole: the rest is not wanted (RFC 9113, 8.1). */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
 	struct h2 *h2 = user;

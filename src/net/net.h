@@ -36,8 +36,8 @@ struct net_request {
 	bool tls;
 	/* Memory of this request, with a limit; dropped after the answer is sent. */
 	struct arena *arena;
-	/* Not 0 (set by the loop) when the client went away: long work should stop. A client that only
-	 * closed its sending side looks the same, so whatever is answered all the same is sent. */
+	/* Not 0 (set by the loop) when the client went away: long work should stop. A client that
+	 * only closed its sending side looks the same, so what is answered all the same is sent. */
 	const _Atomic int *cancelled;
 };
 
@@ -60,9 +60,9 @@ struct net_answer {
 	size_t scratch_len;
 };
 
-/* Adds a header or trailer; name and value must live until the handler's arena goes. Too many: dropped.
- * Names are lower case; a value with control bytes is dropped too. Length, date and
- * connection headers are net's. */
+/* Adds a header or trailer; name (lower case) and value must live until the handler's arena goes.
+ * Dropped: too many, values with control bytes, and what is net's to say (length, date, connection,
+ * transfer-encoding). */
 void net_answer_header(struct net_answer *answer, struct str name, struct str value);
 void net_answer_trailer(struct net_answer *answer, struct str name, struct str value);
 /* Plain text answer: status and one line. */
@@ -70,8 +70,9 @@ void net_answer_text(struct net_answer *answer, int status, const char *fmt, ...
 	__attribute__((format(printf, 3, 4)));
 /* The status of err_info and the sentence as one line; for HTTP what net_grpc_error is for gRPC. */
 void net_answer_error(struct net_answer *answer, const struct err *err);
-/* Packs a body over 1 KiB when the request's Accept-Encoding allows gzip and no Content-Encoding is
- * set, and sets Content-Encoding and Vary. Without memory the answer stays as it is. Call it last. */
+/* Packs a body over 1 KiB when the request's Accept-Encoding allows gzip and no Content-Encoding
+ * is set, and sets Content-Encoding and Vary. Without memory the answer stays as it is. Call it
+ * last. */
 void net_answer_gzip(const struct net_request *request, struct net_answer *answer);
 
 /* Fills the answer (status 0 becomes 500). Runs on a worker thread. */
@@ -126,8 +127,8 @@ struct net_server_config {
 struct net_server;
 
 /* Binds and starts the thread. Errors name the address and what to do (port taken ...). The config
- * and its limits are copied, tls is read here only. Every route match is by path first: a path whose
- * methods all differ is answered 405; a GET route serves HEAD as well. */
+ * and its limits are copied, tls is read here only. A path
+ * whose routes all have other methods is answered 405; a GET route serves HEAD as well. */
 MUST_USE int net_server_start(const struct net_server_config *config, struct net_server **ret,
 			      struct err *err);
 /* "127.0.0.1:4040" with the port really bound; lives as long as the server. */
@@ -146,8 +147,8 @@ MUST_USE int net_grpc_message(const struct net_request *request, size_t limit_by
 			      struct str *ret, struct err *err);
 /* Frames the message and sets grpc-status 0. */
 void net_grpc_answer(struct net_answer *answer, struct str message);
-/* Trailers-only answer from an error: status from err_info, grpc-message percent-encoded; retry_ms >= 0
- * adds google.rpc.RetryInfo in grpc-status-details-bin. */
+/* Trailers-only answer from an error: status from err_info, grpc-message percent-encoded;
+ * retry_ms >= 0 adds google.rpc.RetryInfo in grpc-status-details-bin. */
 void net_grpc_error(struct net_answer *answer, const struct err *err, int64_t retry_ms);
 /* A plain HTTP body, unpacked by Content-Encoding (identity, gzip) into the arena. */
 MUST_USE int net_body(const struct net_request *request, size_t limit_bytes, struct str *ret,
@@ -183,8 +184,8 @@ struct net_reply {
 MUST_USE int net_client_create(const struct net_client_config *config, struct net_client **ret,
 			       struct err *err);
 void net_client_destroy(struct net_client *client);
-/* One unary gRPC call; method as "/package.Service/Method". gzip packs the message. Returns 0 when an
- * answer came (look at grpc_status), else ERR_IO / ERR_TIMEOUT with the reason. */
+/* One unary gRPC call; method as "/package.Service/Method". gzip packs the message. Returns 0 when
+ * an answer came (look at grpc_status), else ERR_IO / ERR_TIMEOUT with the reason. */
 MUST_USE int net_client_grpc(struct net_client *client, const char *method, struct str message,
 			     bool gzip, struct net_reply *reply, struct err *err);
 /* One HTTP request; body may be empty. path with query. */

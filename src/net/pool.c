@@ -78,7 +78,7 @@ static void *work(void *user)
 		run(call);
 		pthread_mutex_lock(&pool->lock);
 		push(&pool->finished, call);
-		/* Under the lock: once it is taken, the loop may end, and with it what wake() uses. */
+		/* Under the lock: a call that is taken may be the last, and the loop ends. */
 		pool->wake(pool->user);
 		pthread_mutex_unlock(&pool->lock);
 	}

@@ -155,7 +155,7 @@ static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\
 
 enum { PREFACE_BYTES = sizeof(preface) - 1 };
 
-/* :method POST (3), :scheme http (6), :path (4) and :authority (1) as literals (RFC 7541, 6.2.2). */
+/* :method POST (3), :scheme http (6), :path (4) and :authority (1) as literals (RFC 7541). */
 static const char post_slow[] = "\x82\x86\x04\x0d/slow?ms=4000\x01\x01x";
 static const char get_hello[] = "\x82\x86\x04\x06/hello\x01\x01x";
 static const char post_echo[] = "\x83\x86\x04\x05/echo\x01\x01x";
@@ -184,7 +184,7 @@ static size_t exchange(const struct buf *bytes, char *out, size_t cap, int timeo
 	return len;
 }
 
-/* Error code of the last frame of the type (GOAWAY or RST_STREAM) with anything but NO_ERROR, or -1. */
+/* The highest error code in frames of the type (GOAWAY or RST_STREAM), or -1. */
 static int64_t error_in(const char *bytes, size_t len, uint8_t type)
 {
 	int64_t found = -1;

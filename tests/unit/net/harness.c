@@ -272,6 +272,23 @@ size_t harness_read(int fd, char *out, size_t cap, int timeout_ms, bool *ret_end
 	return len;
 }
 
+void harness_read_for(int fd, char *out, size_t cap, const char *text)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+	size_t len = 0;
+
+	out[0] = '\0';
+	while (!strstr(out, text)) {
+		if (poll(&poll_fd, 1, 5000) <= 0)
+			fail_msg("\"%s\" did not come, but: %s", text, out);
+		ssize_t got = recv(fd, out + len, cap - 1 - len, 0);
+		if (got <= 0)
+			fail_msg("the connection ended before \"%s\": %s", text, out);
+		len += (size_t)got;
+		out[len] = '\0';
+	}
+}
+
 void harness_exchange(const struct harness *harness, const char *text, char *out, size_t cap)
 {
 	int fd = harness_connect(harness);

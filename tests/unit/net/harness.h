@@ -43,6 +43,8 @@ void harness_send_text(int fd, const char *text);
 /* Reads until the peer ends, the deadline, or cap - 1 bytes; NUL-terminates. Returns the length;
  * *ret_ended (may be NULL): the peer closed or reset. */
 size_t harness_read(int fd, char *out, size_t cap, int timeout_ms, bool *ret_ended);
+/* Reads until the text is there, and fails the test when it does not come within 5 s. */
+void harness_read_for(int fd, char *out, size_t cap, const char *text);
 /* Sends, reads the whole answer up to the close. */
 void harness_exchange(const struct harness *harness, const char *text, char *out, size_t cap);
 
