@@ -321,6 +321,8 @@ void sampler_get_stats(const struct sampler *sampler, struct sampler_stats *ret)
 		ret->run_count = info.run_cnt;
 		ret->verifier_instructions = info.verified_insns;
 	}
-	struct bpf_map *map;
-	bpf_object__for_each_map(map, sampler->skel->obj) ret->map_bytes += map_bytes(map);
+	const struct bpf_object *object = sampler->skel->obj;
+	const struct bpf_map *map = NULL;
+	while ((map = bpf_object__next_map(object, map)))
+		ret->map_bytes += map_bytes(map);
 }
