@@ -59,7 +59,7 @@ static int put_pair(struct decoder *dec, struct str message, uint32_t depth, str
 		    struct err *err)
 {
 	struct cur c = cur_make(message.ptr, message.len);
-	struct str key = {NULL, 0}, value = {NULL, 0};
+	struct str key = STR(""), value = STR("");
 	struct pb_field field;
 
 	while (pb_next(&c, &field)) {
@@ -231,7 +231,7 @@ int any_decode(struct decoder *dec, struct str message, struct value *ret, struc
 int any_decode_pair(struct decoder *dec, struct str message, struct key_value *ret, struct err *err)
 {
 	struct cur c = cur_make(message.ptr, message.len);
-	struct str key = {NULL, 0}, value = {NULL, 0};
+	struct str key = STR(""), value = STR("");
 	struct pb_field field;
 	uint64_t reference = 0;
 

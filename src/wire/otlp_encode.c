@@ -248,35 +248,31 @@ static int finish_request(struct splitter *s, struct err *err)
 	return rc;
 }
 
-/* Writes the unit if it fits; *ret_fits tells. */
-static int try_unit(struct splitter *s, const struct unit *unit, bool *ret_fits, struct err *err)
+/* Writes the unit if it fits. Buffers are sticky: what fails here shows when the request is finished. */
+static bool try_unit(struct splitter *s, const struct unit *unit)
 {
 	struct mark mark;
-	int rc;
 
 	close_others(s, unit);
 	take_mark(s, &mark);
 	put_unit(s, unit);
-	rc = check(s, err);
-	if (rc)
-		return rc;
-	*ret_fits = !too_large(s);
-	if (*ret_fits)
-		s->units++;
-	else
+	if (too_large(s)) {
 		rewind_to(s, &mark);
-	return 0;
+		return false;
+	}
+	s->units++;
+	return true;
 }
 
 /* Depth is at most 32: each level halves the events. */
 static int add_unit(struct splitter *s, const struct unit *unit, struct err *err)
 {
-	bool fits = false;
-	int rc = try_unit(s, unit, &fits, err);
+	bool fits = try_unit(s, unit);
+	int rc = 0;
 
-	if (!rc && !fits && s->units > 0) {
+	if (!fits && s->units > 0) {
 		rc = finish_request(s, err);
-		rc = rc ? rc : try_unit(s, unit, &fits, err);
+		fits = !rc && try_unit(s, unit);
 	}
 	if (rc || fits)
 		return rc;

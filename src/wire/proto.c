@@ -33,7 +33,9 @@ static bool read_tag(struct cur *c, struct pb_field *ret)
 
 	if (tag >> 3 == 0 || tag >> 3 > FIELD_NUMBER_MAX || (tag & 7) > PB_FIXED32)
 		c->bad = true;
-	*ret = (struct pb_field){.number = (uint32_t)(tag >> 3), .type = (enum pb_type)(tag & 7)};
+	*ret = (struct pb_field){.number = (uint32_t)(tag >> 3),
+				 .type = (enum pb_type)(tag & 7),
+				 .bytes = STR("")};
 	return cur_ok(c);
 }
 
@@ -73,7 +75,7 @@ uint32_t pb_packed_count(struct str bytes)
 	return count;
 }
 
-void pb_put_varint(struct buf *buf, uint64_t value)
+void pb_put_long_varint(struct buf *buf, uint64_t value)
 {
 	if (!buf_reserve(buf, VARINT_BYTES_MAX))
 		return;

@@ -20,14 +20,20 @@ struct pb_field {
 	uint32_t number;
 	enum pb_type type;
 	uint64_t value;	  /* VARINT, FIXED64, FIXED32 */
-	struct str bytes; /* LEN */
+	struct str bytes; /* LEN, else "" */
 };
 
+/* One and two bytes, which nearly all have, without a call. */
 static inline uint64_t pb_varint(struct cur *c)
 {
-	if (!c->bad && c->pos < c->end && *c->pos < 0x80)
+	if (c->bad || c->end - c->pos < 2)
+		return cur_uleb(c);
+	if (c->pos[0] < 0x80)
 		return *c->pos++;
-	return cur_uleb(c);
+	if (c->pos[1] >= 0x80)
+		return cur_uleb(c);
+	c->pos += 2;
+	return (uint64_t)(c->pos[-2] & 0x7f) | (uint64_t)c->pos[-1] << 7;
 }
 
 /* The next field; false at the end and when the bytes are malformed (the cursor is then bad). Groups are
@@ -44,7 +50,16 @@ uint32_t pb_packed_count(struct str bytes);
 
 /* ---- writing ---- */
 
-void pb_put_varint(struct buf *buf, uint64_t value);
+void pb_put_long_varint(struct buf *buf, uint64_t value);
+
+static inline void pb_put_varint(struct buf *buf, uint64_t value)
+{
+	if (value < 0x80 && !buf->failed && buf->len + 1 < buf->cap &&
+	    (!buf->limit_bytes || buf->len < buf->limit_bytes))
+		buf->ptr[buf->len++] = (char)value;
+	else
+		pb_put_long_varint(buf, value);
+}
 
 static inline void pb_put_tag(struct buf *buf, uint32_t number, enum pb_type type)
 {
