@@ -1,12 +1,13 @@
 /* Benchmarks of the embedded store. Prints "bench NAME VALUE UNIT" lines; the
  * generator's parameters are printed first, as comments.
  *
- *	bench-store [DIRECTORY] [SAMPLES]
+ *	bench-store [DIRECTORY [SAMPLES [keep]]]
  *
  * The load: `clients` writers at once, each writing profiles of one host in
  * turn; per profile `series` series of `per_series` samples of skewed stacks
- * out of `stacks` per application; 70 % of the values are multiples of 10 ms,
- * as a CPU profile's, 30 % log-uniform bytes, as an allocation profile's. */
+ * out of `stacks` per application; 70 % of the series hold multiples of 10 ms,
+ * as CPU profiles do, 30 % log-uniform bytes, as allocation profiles do. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ enum {
 	CLIENTS = 4, APPS = 20, SERIES = 10, PER_SERIES = 500, STACKS = 20000, DEPTH = 12,
 	FUNCTIONS = 400, BRANCH = 3,
 	PROFILE_S = 10,
+	SETTLE_S = 3, /* for the background compaction, before sizes are taken */
 };
 
 struct generator {
@@ -94,10 +96,10 @@ static void make_app(struct generator *g, unsigned app)
 	}
 }
 
-static int64_t value_of(struct generator *g)
+static int64_t value_of(struct generator *g, unsigned series)
 {
 	uint64_t dice = next(g);
-	if (dice % 10 < 7)
+	if (series % 10 < 7)
 		return 10000000ll * (int64_t)(1 + (dice >> 32) % 8 * ((dice >> 40) % 4 == 0));
 	return (int64_t)(16 + (next(g) & ((1ull << (4 + (dice >> 32) % 24)) - 1)));
 }
@@ -134,12 +136,13 @@ static void write_profile(struct generator *g, unsigned app, uint64_t time_ns, u
 	g->used_count = 1;
 	for (unsigned s = 0; s < SERIES; s++) {
 		snprintf(pods[s], sizeof(pods[s]), "pod-%u-%u", g->client, s);
-		labels[s][0] = (struct store_label){STR("__profile_type__"), STR("cpu")};
+		labels[s][0] = (struct store_label){STR("__profile_type__"),
+						  s % 10 < 7 ? STR("cpu") : STR("alloc")};
 		labels[s][1] = (struct store_label){STR("pod"), str_of(pods[s])};
 		labels[s][2] = (struct store_label){STR("service_name"), str_of(service)};
 		for (unsigned i = 0; i < PER_SERIES; i++)
 			samples[s * PER_SERIES + i] = (struct store_sample){
-				.time_ns = time_ns, .value = value_of(g),
+				.time_ns = time_ns, .value = value_of(g, s),
 				.node = use(g, g->leaves[skewed(g)]), .cpu = -1};
 		series[s] = (struct store_series){labels[s], 3, samples + s * PER_SERIES,
 						  PER_SERIES};
@@ -240,17 +243,20 @@ static void merge(struct store *store, double samples)
 	struct arena arena;
 	struct store_tree tree;
 	struct err err;
-	uint64_t best_ns = UINT64_MAX;
+	uint64_t best_ns = UINT64_MAX, best_cpu_ns = UINT64_MAX;
 	arena_init(&arena, 0);
 	for (unsigned i = 0; i < 5; i++) {
-		uint64_t start_ns = clock_mono_ns();
+		uint64_t start_ns = clock_mono_ns(), cpu_ns = clock_thread_cpu_ns();
 		check(store_merge(store, &all, &arena, &tree, &err), &err);
 		uint64_t took_ns = clock_mono_ns() - start_ns;
+		cpu_ns = clock_thread_cpu_ns() - cpu_ns;
 		best_ns = took_ns < best_ns ? took_ns : best_ns;
+		best_cpu_ns = cpu_ns < best_cpu_ns ? cpu_ns : best_cpu_ns;
 		arena_reset(&arena);
 	}
 	printf("# merge: %u nodes in the answer\n", tree.node_count);
 	printf("bench query.merge_row %.2f ns\n", (double)best_ns / samples);
+	printf("bench query.merge_row.cpu %.2f ns\n", (double)best_cpu_ns / samples);
 	arena_deinit(&arena);
 }
 
@@ -270,6 +276,22 @@ static void fsync_limit(const char *directory)
 	unlink(path);
 	qsort(took, 64, sizeof(*took), compare_u64);
 	printf("bench limits.fsync %.3f ms\n", (double)took[32] / 1e6);
+}
+
+/* What the files take, with the log's preallocated part given back by closing. */
+static uint64_t directory_bytes(const char *store_path)
+{
+	char path[600];
+	uint64_t total = 0;
+	snprintf(path, sizeof(path), "%s/db", store_path);
+	DIR *dir = need(opendir(path));
+	for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
+		struct stat st;
+		if (!fstatat(dirfd(dir), entry->d_name, &st, 0) && S_ISREG(st.st_mode))
+			total += (uint64_t)st.st_blocks * 512;
+	}
+	closedir(dir);
+	return total;
 }
 
 static struct store *open_store(const char *path)
@@ -300,13 +322,17 @@ int main(int argc, char **argv)
 	printf("bench up.ready %.1f ms\n", (double)(clock_mono_ns() - start_ns) / 1e6);
 	struct store_stats stats;
 	struct err err;
+	sleep(SETTLE_S);
 	check(store_stats(store, &stats, &err), &err);
-	printf("# %ju samples, %ju series, %ju nodes, %ju bytes on disk\n", (uintmax_t)stats.samples,
-	       (uintmax_t)stats.series, (uintmax_t)stats.nodes, (uintmax_t)stats.disk_bytes);
-	printf("bench store.bytes_per_sample %.3f B\n",
-	       (double)stats.disk_bytes / (double)stats.samples);
+	printf("# %ju samples, %ju series, %ju nodes, %ju bytes on disk while open\n",
+	       (uintmax_t)stats.samples, (uintmax_t)stats.series, (uintmax_t)stats.nodes,
+	       (uintmax_t)stats.disk_bytes);
 	merge(store, (double)stats.samples);
 	store_close(store);
+	printf("bench store.bytes_per_sample %.3f B\n",
+	       (double)directory_bytes(path) / (double)stats.samples);
+	if (argc > 3)
+		return 0;
 	snprintf(command, sizeof(command), "rm -rf '%s'", path);
 	return system(command) != 0 || (argc <= 1 && rmdir(directory));
 }

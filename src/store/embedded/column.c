@@ -17,7 +17,7 @@ enum {
 struct facts {
 	int64_t min;
 	uint64_t range, gcd; /* range = (max - min) / gcd */
-	size_t rle_bytes, delta_bytes, varint_bytes;
+	size_t rle_bytes, delta_bytes, varint_bytes, rising_bytes; /* rising: 0 when it falls */
 	unsigned bits;
 };
 
@@ -64,12 +64,15 @@ static void find_range(struct facts *facts, const int64_t *values, size_t count)
 static void measure(struct facts *facts, const int64_t *values, size_t count)
 {
 	uint64_t last = 0, run = 0;
-	facts->rle_bytes = facts->delta_bytes = facts->varint_bytes = 0;
+	bool rises = true;
+	facts->rle_bytes = facts->delta_bytes = facts->varint_bytes = facts->rising_bytes = 0;
 	for (size_t i = 0; i < count; i++) {
 		uint64_t q = quotient(facts, values[i]);
 		size_t step = uleb_size(zig_of((int64_t)(q - last)));
 		facts->varint_bytes += uleb_size(q);
 		facts->delta_bytes += step;
+		facts->rising_bytes += uleb_size(q - last);
+		rises = rises && q >= last;
 		if (i == 0 || q != last) {
 			facts->rle_bytes += step + (run ? uleb_size(run) : 0);
 			run = 0;
@@ -78,6 +81,7 @@ static void measure(struct facts *facts, const int64_t *values, size_t count)
 		last = q;
 	}
 	facts->rle_bytes += uleb_size(run);
+	facts->rising_bytes = rises ? facts->rising_bytes : 0;
 }
 
 static size_t dict_slot(const struct dict *dict, uint64_t q)
@@ -161,6 +165,18 @@ static uint8_t *put_delta(uint8_t *at, const struct facts *facts, const int64_t 
 	return at;
 }
 
+static uint8_t *put_rising(uint8_t *at, const struct facts *facts, const int64_t *values,
+			   size_t count)
+{
+	uint64_t last = 0;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t q = quotient(facts, values[i]);
+		at = uleb_put(at, q - last);
+		last = q;
+	}
+	return at;
+}
+
 static uint8_t *put_varint(uint8_t *at, const struct facts *facts, const int64_t *values,
 			   size_t count)
 {
@@ -211,6 +227,10 @@ static enum column_encoding choose(const struct facts *facts, size_t dict_bytes,
 {
 	enum column_encoding best = COLUMN_RLE;
 	size_t bytes = facts->rle_bytes;
+	if (facts->rising_bytes && facts->rising_bytes < bytes) {
+		best = COLUMN_RISING;
+		bytes = facts->rising_bytes;
+	}
 	if (facts->delta_bytes < bytes) {
 		best = COLUMN_DELTA;
 		bytes = facts->delta_bytes;
@@ -237,6 +257,8 @@ static uint8_t *put_rows(uint8_t *at, enum column_encoding encoding, const struc
 		return put_rle(at, facts, values, count);
 	case COLUMN_DELTA:
 		return put_delta(at, facts, values, count);
+	case COLUMN_RISING:
+		return put_rising(at, facts, values, count);
 	case COLUMN_VARINT:
 		return put_varint(at, facts, values, count);
 	case COLUMN_PACKED:
@@ -304,12 +326,47 @@ static bool get_delta(struct input *in, size_t count, int64_t *ret)
 {
 	const uint8_t *at = in->at;
 	uint64_t value = in->min, step;
-	for (size_t i = 0; i < count; i++) {
+	uint8_t eight[8];
+	for (size_t i = 0; i < count;) {
+		if (count - i >= 8 && uleb_get_eight(at, in->end, eight)) {
+			for (unsigned j = 0; j < 8; j++) {
+				value += (uint64_t)zig_back(eight[j]) * in->gcd;
+				ret[i + j] = (int64_t)value;
+			}
+			at += 8;
+			i += 8;
+			continue;
+		}
 		at = uleb_get(at, in->end, &step);
 		if (!at)
 			return false;
 		value += (uint64_t)zig_back(step) * in->gcd;
-		ret[i] = (int64_t)value;
+		ret[i++] = (int64_t)value;
+	}
+	in->at = at;
+	return true;
+}
+
+static bool get_rising(struct input *in, size_t count, int64_t *ret)
+{
+	const uint8_t *at = in->at;
+	uint64_t value = in->min, step;
+	uint8_t eight[8];
+	for (size_t i = 0; i < count;) {
+		if (count - i >= 8 && uleb_get_eight(at, in->end, eight)) {
+			for (unsigned j = 0; j < 8; j++) {
+				value += eight[j] * in->gcd;
+				ret[i + j] = (int64_t)value;
+			}
+			at += 8;
+			i += 8;
+			continue;
+		}
+		at = uleb_get(at, in->end, &step);
+		if (!at)
+			return false;
+		value += step * in->gcd;
+		ret[i++] = (int64_t)value;
 	}
 	in->at = at;
 	return true;
@@ -319,11 +376,19 @@ static bool get_varint(struct input *in, size_t count, int64_t *ret)
 {
 	const uint8_t *at = in->at;
 	uint64_t q;
-	for (size_t i = 0; i < count; i++) {
+	uint8_t eight[8];
+	for (size_t i = 0; i < count;) {
+		if (count - i >= 8 && uleb_get_eight(at, in->end, eight)) {
+			for (unsigned j = 0; j < 8; j++)
+				ret[i + j] = value_of(in, eight[j]);
+			at += 8;
+			i += 8;
+			continue;
+		}
 		at = uleb_get(at, in->end, &q);
 		if (!at)
 			return false;
-		ret[i] = value_of(in, q);
+		ret[i++] = value_of(in, q);
 	}
 	in->at = at;
 	return true;
@@ -386,6 +451,7 @@ bool column_decode(struct str bytes, size_t count, int64_t *ret)
 		[COLUMN_CONST] = get_const,   [COLUMN_RLE] = get_rle,
 		[COLUMN_DELTA] = get_delta,   [COLUMN_VARINT] = get_varint,
 		[COLUMN_PACKED] = get_packed, [COLUMN_DICT] = get_dict,
+		[COLUMN_RISING] = get_rising,
 	};
 	const uint8_t *start = (const uint8_t *)bytes.ptr;
 	struct input in = {.at = start + 1, .end = start + bytes.len, .gcd = 1};

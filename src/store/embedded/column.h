@@ -1,5 +1,5 @@
 /* Private to the embedded engine: a column is a row of 64-bit integers packed
- * by whichever of six encodings is smallest for it. Byte layout and reasons:
+ * by whichever of seven encodings is smallest for it. Byte layout and reasons:
  * docs/formats/embedded-store.md, "Columns". Pure functions, any thread. */
 #pragma once
 
@@ -17,6 +17,7 @@ enum column_encoding {
 	COLUMN_VARINT = 3, /* distance from the smallest */
 	COLUMN_PACKED = 4, /* the same, in as many bits as the largest needs */
 	COLUMN_DICT = 5,   /* up to 256 distinct values, one byte a row */
+	COLUMN_RISING = 6, /* difference to the row before, never negative */
 };
 
 /* Appends count >= 1 values; out is sticky. */

@@ -76,6 +76,11 @@ uint32_t idcache_get(const struct idcache *cache, struct id_key key)
 	return 0;
 }
 
+void idcache_prefetch(const struct idcache *cache, struct id_key key)
+{
+	__builtin_prefetch(set_of(cache, key));
+}
+
 void idcache_put(struct idcache *cache, struct id_key key, uint32_t id)
 {
 	struct id_slot *set = set_of(cache, key);

@@ -38,6 +38,7 @@ void idcache_deinit(struct idcache *cache);
 void idcache_clear(struct idcache *cache);
 size_t idcache_bytes(const struct idcache *cache);
 uint32_t idcache_get(const struct idcache *cache, struct id_key key); /* 0: not there */
+void idcache_prefetch(const struct idcache *cache, struct id_key key);
 void idcache_put(struct idcache *cache, struct id_key key, uint32_t id);
 
 struct idmap {

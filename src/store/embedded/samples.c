@@ -1,6 +1,6 @@
 /* From the rows of a request to encoded blocks: dictionary ids first, then each
- * series sorted by (hour, stack, time) and cut at hours, so that every block
- * lies within one hour, and equal stacks stand together. */
+ * series cut at hours and every hour sorted by (stack, time), so that equal
+ * stacks stand together. */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,9 +12,10 @@
 
 enum { ROWS_PER_BLOCK = 16384 };
 
+/* A row's place in its block: the stack, then the time within the hour in units of 2^10 ns, which fits.
+ * Rows that differ less than that may stand in any order. */
 struct row {
-	uint32_t hour, node;
-	uint64_t time_ns;
+	uint64_t order;
 	const struct store_sample *sample;
 };
 
@@ -24,7 +25,7 @@ struct maps {
 	int64_t *columns[BLOCK_COLUMNS];
 	struct store_span *block_spans;
 	uint32_t *block_span_ids;
-	struct row *rows;
+	struct row *rows, *spare;
 };
 
 static int no_memory(struct err *err)
@@ -41,13 +42,27 @@ static int map_frames(struct txn *txn, struct tenant *tenant, const struct store
 	return rc;
 }
 
+/* The cache of ids is larger than the processor's: ask for what comes soon, where its parent is known
+ * by now. */
+static void prefetch_node(const struct txn *txn, const struct tenant *tenant,
+			  const struct store_batch *batch, const struct maps *maps, size_t now)
+{
+	enum { AHEAD = 8 };
+	size_t soon = now + AHEAD;
+	if (soon < batch->node_count && batch->nodes[soon].parent < now)
+		dict_prefetch_node(txn, tenant, maps->nodes[batch->nodes[soon].parent],
+				   maps->frames[batch->nodes[soon].frame]);
+}
+
 static int map_nodes(struct txn *txn, struct tenant *tenant, const struct store_batch *batch,
 		     struct maps *maps, struct err *err)
 {
 	int rc = 0;
-	for (size_t i = 1; !rc && i < batch->node_count; i++)
+	for (size_t i = 1; !rc && i < batch->node_count; i++) {
+		prefetch_node(txn, tenant, batch, maps, i);
 		rc = dict_node(txn, tenant, maps->nodes[batch->nodes[i].parent],
 			       maps->frames[batch->nodes[i].frame], &maps->nodes[i], err);
+	}
 	return rc;
 }
 
@@ -85,9 +100,10 @@ static int make_maps(struct txn *txn, const struct store_batch *batch, struct ma
 	maps->strings = arena_zalloc(a, batch->string_count + 1, sizeof(uint32_t));
 	maps->spans = arena_zalloc(a, batch->span_count + 1, sizeof(uint32_t));
 	maps->rows = arena_alloc(a, rows * sizeof(struct row));
+	maps->spare = arena_alloc(a, rows * sizeof(struct row));
 	maps->block_spans = arena_alloc(a, block * sizeof(struct store_span));
 	maps->block_span_ids = arena_alloc(a, block * sizeof(uint32_t));
-	bool ok = maps->frames && maps->nodes && maps->strings && maps->spans && maps->rows &&
+	bool ok = maps->frames && maps->nodes && maps->strings && maps->spans && maps->rows && maps->spare &&
 		  maps->block_spans && maps->block_span_ids;
 	for (size_t i = 0; i < BLOCK_COLUMNS; i++) {
 		maps->columns[i] = arena_alloc(a, block * sizeof(int64_t));
@@ -131,8 +147,8 @@ static void fill_columns(struct maps *maps, const struct row *rows, size_t count
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct store_sample *sample = rows[i].sample;
-		maps->columns[BLOCK_TIME][i] = (int64_t)(rows[i].time_ns - first_ns);
-		maps->columns[BLOCK_NODE][i] = rows[i].node;
+		maps->columns[BLOCK_TIME][i] = (int64_t)(sample->time_ns - first_ns);
+		maps->columns[BLOCK_NODE][i] = maps->nodes[sample->node];
 		maps->columns[BLOCK_VALUE][i] = sample->value;
 		maps->columns[BLOCK_PID][i] = sample->pid;
 		maps->columns[BLOCK_TID][i] = sample->tid;
@@ -173,8 +189,9 @@ static int encode_block(struct txn *txn, struct tenant *tenant, const struct sto
 	if (!block)
 		return no_memory(err);
 	for (size_t i = 0; i < count; i++) {
-		oldest = rows[i].time_ns < oldest ? rows[i].time_ns : oldest;
-		newest = rows[i].time_ns > newest ? rows[i].time_ns : newest;
+		uint64_t time_ns = rows[i].sample->time_ns;
+		oldest = time_ns < oldest ? time_ns : oldest;
+		newest = time_ns > newest ? time_ns : newest;
 	}
 	struct block_rows columns = {.count = count, .spans = maps->block_spans};
 	columns.span_count = collect_spans(batch, maps, rows, count);
@@ -198,37 +215,91 @@ static int encode_block(struct txn *txn, struct tenant *tenant, const struct sto
 
 /* ---- one series ---- */
 
-static int compare_rows(const void *a, const void *b)
+static int compare_times(const void *a, const void *b)
 {
 	const struct row *x = a, *y = b;
-	if (x->hour != y->hour)
-		return x->hour < y->hour ? -1 : 1;
-	if (x->node != y->node)
-		return x->node < y->node ? -1 : 1;
-	return x->time_ns < y->time_ns ? -1 : x->time_ns > y->time_ns;
+	uint64_t s = x->sample->time_ns, t = y->sample->time_ns;
+	return s < t ? -1 : s > t;
 }
 
-static void sort_rows(const struct store_series *series, struct maps *maps)
+/* Requests hold some seconds, so their rows nearly always lie in one hour. */
+static void group_hours(struct row *rows, size_t count)
 {
-	for (size_t i = 0; i < series->sample_count; i++) {
-		const struct store_sample *sample = &series->samples[i];
-		maps->rows[i] = (struct row){
-			.hour = hour_of(sample->time_ns),
-			.node = maps->nodes[sample->node],
-			.time_ns = sample->time_ns,
-			.sample = sample,
-		};
-	}
-	qsort(maps->rows, series->sample_count, sizeof(*maps->rows), compare_rows);
+	uint32_t first = hour_of(rows[0].sample->time_ns);
+	for (size_t i = 1; i < count; i++)
+		if (hour_of(rows[i].sample->time_ns) != first) {
+			qsort(rows, count, sizeof(*rows), compare_times);
+			return;
+		}
 }
 
-/* Rows from start that go into one block. */
-static size_t block_rows(const struct row *rows, size_t start, size_t count)
+static size_t hour_end(const struct row *rows, size_t start, size_t count)
 {
+	uint32_t hour = hour_of(rows[start].sample->time_ns);
 	size_t end = start + 1;
-	while (end < count && end - start < ROWS_PER_BLOCK && rows[end].hour == rows[start].hour)
+	while (end < count && hour_of(rows[end].sample->time_ns) == hour)
 		end++;
-	return end - start;
+	return end;
+}
+
+static int compare_orders(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* One pass of a radix sort: stable by one byte. False: all rows have the same there. */
+static bool sort_pass(const struct row *from, struct row *to, size_t count, unsigned shift)
+{
+	uint32_t starts[256] = {0}, at = 0;
+	for (size_t i = 0; i < count; i++)
+		starts[from[i].order >> shift & 0xff]++;
+	if (starts[from[0].order >> shift & 0xff] == count)
+		return false;
+	for (unsigned i = 0; i < 256; i++) {
+		uint32_t rows = starts[i];
+		starts[i] = at;
+		at += rows;
+	}
+	for (size_t i = 0; i < count; i++)
+		to[starts[from[i].order >> shift & 0xff]++] = from[i];
+	return true;
+}
+
+static void sort_hour(struct maps *maps, struct row *rows, size_t count)
+{
+	enum { FEW = 64, TIME_BITS = 32, TIME_UNIT_BITS = 10 };
+	for (size_t i = 0; i < count; i++) {
+		const struct store_sample *sample = rows[i].sample;
+		rows[i].order = (uint64_t)maps->nodes[sample->node] << TIME_BITS |
+				(sample->time_ns % NS_PER_HOUR) >> TIME_UNIT_BITS;
+	}
+	if (count < FEW) {
+		qsort(rows, count, sizeof(*rows), compare_orders);
+		return;
+	}
+	struct row *from = rows, *to = maps->spare;
+	for (unsigned shift = 0; shift < 64; shift += 8)
+		if (sort_pass(from, to, count, shift)) {
+			struct row *other = from;
+			from = to;
+			to = other;
+		}
+	if (from != rows)
+		memcpy(rows, from, count * sizeof(*rows));
+}
+
+static int encode_hour(struct txn *txn, struct tenant *tenant, const struct store_batch *batch,
+		       struct maps *maps, uint32_t series, struct row *rows, size_t count,
+		       struct err *err)
+{
+	int rc = 0;
+	sort_hour(maps, rows, count);
+	for (size_t start = 0, part; !rc && start < count; start += part) {
+		part = count - start < ROWS_PER_BLOCK ? count - start : ROWS_PER_BLOCK;
+		rc = encode_block(txn, tenant, batch, maps, series, rows + start, part, err);
+	}
+	return rc;
 }
 
 static int encode_series(struct txn *txn, struct tenant *tenant, const struct store_batch *batch,
@@ -240,10 +311,12 @@ static int encode_series(struct txn *txn, struct tenant *tenant, const struct st
 	int rc = series_id(txn, tenant, series, &id, err);
 	if (rc)
 		return rc;
-	sort_rows(series, maps);
-	for (size_t start = 0, count; !rc && start < series->sample_count; start += count) {
-		count = block_rows(maps->rows, start, series->sample_count);
-		rc = encode_block(txn, tenant, batch, maps, id, maps->rows + start, count, err);
+	for (size_t i = 0; i < series->sample_count; i++)
+		maps->rows[i].sample = &series->samples[i];
+	group_hours(maps->rows, series->sample_count);
+	for (size_t start = 0, end; !rc && start < series->sample_count; start = end) {
+		end = hour_end(maps->rows, start, series->sample_count);
+		rc = encode_hour(txn, tenant, batch, maps, id, maps->rows + start, end - start, err);
 	}
 	return rc;
 }

@@ -54,6 +54,9 @@ MUST_USE int dict_frame(struct txn *txn, struct tenant *tenant, const struct sto
 			uint32_t *ret, struct err *err);
 MUST_USE int dict_node(struct txn *txn, struct tenant *tenant, uint32_t parent, uint32_t frame,
 		       uint32_t *ret, struct err *err);
+/* Brings the node's place in the cache near. */
+void dict_prefetch_node(const struct txn *txn, const struct tenant *tenant, uint32_t parent,
+			uint32_t frame);
 struct hash128 dict_hash(uint64_t seed, struct str bytes);
 /* The id stored under key, or 0. */
 MUST_USE int dict_read_id(struct rocks *rocks, const struct rocks_view *view, const struct key *key,

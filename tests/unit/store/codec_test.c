@@ -47,6 +47,9 @@ static void each_kind_of_column_takes_its_encoding_and_comes_back(void **state)
 	round_trip(values, ROWS_MAX, COLUMN_RLE);
 	for (unsigned i = 0; i < ROWS_MAX; i++)
 		values[i] = 1000000 + 7 * (int64_t)i + random_below(&random, 3);
+	round_trip(values, ROWS_MAX, COLUMN_RISING);
+	for (unsigned i = 0; i < ROWS_MAX; i++)
+		values[i] = 1000000 + 7 * (int64_t)i + random_below(&random, 30);
 	round_trip(values, ROWS_MAX, COLUMN_DELTA);
 	for (unsigned i = 0; i < ROWS_MAX; i++)
 		values[i] = (int64_t)(random_u64(&random) >> (30 + random_below(&random, 34)));
@@ -116,7 +119,7 @@ static void broken_columns_are_refused(void **state)
 		size_t len;
 	} cases[] = {
 		{"nothing", "", 0},
-		{"an unknown encoding", "\x06\x00\x01", 3},
+		{"an unknown encoding", "\x07\x00\x01", 3},
 		{"a constant without its value", "\x00", 1},
 		{"a number of eleven bytes", "\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12},
 		{"a run of no rows", "\x01\x00\x01\x02\x00", 5},
