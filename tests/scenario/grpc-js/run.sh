@@ -1,8 +1,8 @@
 #!/bin/sh
 # Starts the test server given as $1, in clear text and with TLS, and calls it with grpc-js.
 set -eu
+server=$(realpath "$1")
 cd "$(dirname "$0")"
-server=$1
 
 # Once: packages by the lock file, wherever the registry is.
 (
