@@ -30,6 +30,9 @@ static void each_layout_is_recognised_by_its_bytes(void **state)
 		{REQUEST(HEAD "2: { 1: 1 4: [9] }", DICT), WIRE_LAYOUT_F},
 		/* by lengths: two attributes, one timestamp */
 		{REQUEST(HEAD "2: { 1: 1 2: [1 2] 5: [7i64] }", DICT), WIRE_LAYOUT_F},
+		/* which outweighs an index that leads nowhere */
+		{REQUEST(HEAD "2: { 1: 1 2: [9] 5: [7i64] } 2: { 1: 1 2: [1 2] 5: [7i64] }", DICT),
+		 WIRE_LAYOUT_F},
 		/* by later samples */
 		{REQUEST(HEAD "2: { 1: 1 2: [1] 5: [7i64] } 2: { 1: 1 2: [1 2] 5: [7i64] }", DICT),
 		 WIRE_LAYOUT_F},
