@@ -16,6 +16,8 @@
 /* One byte says which: ready, or failed with a code and a sentence. */
 enum { SAY_READY = 'R', SAY_FAILED = 'F' };
 
+enum { STOP_SIGNAL = SIGUSR1 };
+
 static void say(int fd, char what, int code, const char *text)
 {
 	char line[CHILD_NOTE_MAX + 16];
@@ -31,9 +33,10 @@ void child_ready(int ready_fd, const char *note)
 static _Noreturn void run_child(const struct child_role *role, int ready_fd, pid_t parent)
 {
 	struct err err = {0};
-	/* Ctrl-C reaches the whole foreground group; the parent decides who stops when. */
 	signal(SIGINT, SIG_IGN);
-	prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	prctl(PR_SET_PDEATHSIG, STOP_SIGNAL, 0, 0, 0);
 	if (getppid() != parent)
 		_exit(CLI_FAILED);
 	int status = role->run(role->user, ready_fd, &err);
@@ -96,8 +99,18 @@ void child_stop(struct child *child)
 {
 	if (child->pid <= 0)
 		return;
-	kill(child->pid, SIGTERM);
+	kill(child->pid, STOP_SIGNAL);
 	while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	child->pid = 0;
+}
+
+void child_wait_stop(void)
+{
+	sigset_t set;
+	int sig = 0;
+	sigemptyset(&set);
+	sigaddset(&set, STOP_SIGNAL);
+	while (sigwait(&set, &sig) != 0)
+		;
 }

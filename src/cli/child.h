@@ -7,8 +7,8 @@
 
 struct child_role {
 	const char *name; /* "server" */
-	/* Runs in the child: gives up rights, starts, calls child_ready(), waits for SIGTERM, stops. Returns the
-	 * exit status; when it fails before it is ready, err says why. */
+	/* Runs in the child: gives up rights, starts, calls child_ready() and child_wait_stop(), stops. Returns
+	 * the exit status; when it fails before it is ready, err says why. */
 	int (*run)(void *user, int ready_fd, struct err *err);
 	void *user;
 };
@@ -21,10 +21,14 @@ struct child {
 	char note[CHILD_NOTE_MAX]; /* what child_ready() said */
 };
 
-/* Forks and waits until the child is ready or failed; the error is the child's own sentence. The child gets
- * SIGTERM when this process dies. Call before starting threads. */
+/* Forks and waits until the child is ready or failed; the error is the child's own sentence. Call before
+ * starting threads, with signals blocked (cli_block_signals). A terminal or a service manager may signal the
+ * whole group, so children are deaf to SIGINT and SIGTERM: this process decides who stops when. When it dies,
+ * they stop. */
 MUST_USE int child_start(const struct child_role *role, struct child *ret, struct err *err);
 /* In the child. */
 void child_ready(int ready_fd, const char *note);
-/* SIGTERM, and waits for its end. A child that is not running is fine. */
+/* In the child: returns when child_stop() was called, or the parent is gone. */
+void child_wait_stop(void);
+/* Tells it to stop, and waits for its end. A child that is not running is fine. */
 void child_stop(struct child *child);

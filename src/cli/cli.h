@@ -43,7 +43,7 @@ int cli_options(const char *command, const char *usage, const struct option_row 
 /* "cresset COMMAND: <sentence>" on stderr; returns CLI_FAILED. */
 int cli_fail(const char *command, const struct err *err);
 
-/* Blocks SIGINT, SIGTERM and SIGHUP in this thread (and those it starts), to be taken by cli_wait_stop(). */
+/* Blocks SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGPIPE and SIGUSR1 in this thread (and those it starts), to be taken by cli_wait_stop(). */
 void cli_block_signals(void);
 /* Returns the SIGINT or SIGTERM that came. */
 int cli_wait_stop(void);

@@ -100,7 +100,7 @@ static int run_server(void *user, int ready_fd, struct err *err)
 		rc = server_start(&config, &server, err);
 	if (!rc) {
 		child_ready(ready_fd, server_address(server));
-		(void)cli_wait_stop();
+		child_wait_stop();
 	}
 	server_stop(server);
 	arena_deinit(&arena);
@@ -140,7 +140,7 @@ static int run_agent(void *user, int ready_fd, struct err *err)
 		rc = collect_start(collect, err);
 	if (!rc) {
 		child_ready(ready_fd, "");
-		(void)cli_wait_stop();
+		child_wait_stop();
 	}
 	collect_stop(collect);
 	return rc ? CLI_FAILED : CLI_OK;

@@ -15,7 +15,7 @@ static double cpu_seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static uint64_t work(uint64_t x, int rounds)
+static inline uint64_t __attribute__((always_inline)) work(uint64_t x, int rounds)
 {
 	for (int i = 0; i < rounds; i++)
 		x = x * 6364136223846793005ULL + 1442695040888963407ULL;

@@ -14,8 +14,8 @@ mkdir -m 777 "$work/nobody"
 refuses "no root" 'root' setpriv --reuid=65534 --regid=65534 --clear-groups "$work/cresset" up --listen=127.0.0.1:0 --data-dir="$work/nobody"
 
 # No BTF: as on a kernel built without it.
-no_btf() { unshare -m sh -c 'mount -t tmpfs none /sys/kernel/btf && exec "$@"' sh "$@"; }
-refuses "no BTF" 'BTF' no_btf "$CRESSET" up --listen=127.0.0.1:0 --data-dir="$work/btf"
+no_btf='mount -t tmpfs none /sys/kernel/btf && exec "$@"'
+refuses "no BTF" 'BTF' unshare -m sh -c "$no_btf" sh "$CRESSET" up --listen=127.0.0.1:0 --data-dir="$work/btf"
 
 # The port is taken.
 start holder "$CRESSET" server -server.http-listen-address=127.0.0.1 -server.http-listen-port=0 -pyroscopedb.data-path="$work/holder"

@@ -70,7 +70,7 @@ url_of() { grep -om1 'http://[^ ]*' "$work/$1.out"; } # the address that a start
 
 finish() {
 	local pid
-	for pid in $pids; do kill -TERM "$pid" 2>/dev/null; done
+	for pid in $pids; do kill -TERM "$pid" && kill -CONT "$pid"; done 2>/dev/null # a stopped one hears nothing
 	for pid in $pids; do wait "$pid" 2>/dev/null; done
 	umount "$work"/mnt 2>/dev/null
 	rm -rf "$work"

@@ -54,3 +54,15 @@ done
 	not_ok "the agent cannot administer the system (${agent_caps:-none})"
 stop "$up" INT
 [ "$status" -eq 0 ] && ok "Ctrl-C ends it cleanly" || not_ok "Ctrl-C ends it cleanly (exit status $status)"
+
+# A service manager signals every process at once; the last window still arrives.
+start group setsid "$CRESSET" up --listen=127.0.0.1:0 --data-dir="$work/data2" --log-level=info
+up=$last
+within 5 has_url group
+url=$(url_of group)
+within 10 sh -c "'$CRESSET' query --server='$url' --format=folded"
+kill -TERM -- "-$up" 2>/dev/null || kill -TERM $(pgrep -P "$up") "$up"
+wait "$up"
+status=$?
+[ "$status" -eq 0 ] && ok "SIGTERM to all of its processes ends it cleanly" || not_ok "SIGTERM to all of its processes ends it cleanly (exit status $status)"
+grep -q 'dropping data' "$work/group.err" && not_ok "the last window is delivered" || ok "the last window is delivered"
