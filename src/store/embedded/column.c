@@ -16,7 +16,7 @@ enum {
 
 struct facts {
 	int64_t min;
-	uint64_t range, gcd; /* range = (max - min) / gcd */
+	uint64_t range, gcd;					   /* range = (max - min) / gcd */
 	size_t rle_bytes, delta_bytes, varint_bytes, rising_bytes; /* rising: 0 when it falls */
 	unsigned bits;
 };
@@ -211,6 +211,7 @@ static uint8_t *put_dict(uint8_t *at, const struct facts *facts, struct dict *di
 		sorted[dict->rank[i]] = dict->values[i];
 	at = uleb_put(at, dict->count);
 	for (size_t i = 0; i < dict->count; i++) {
+		/* cppcheck-suppress uninitvar ; rank is a permutation, so each was set */
 		at = uleb_put(at, sorted[i] - last);
 		last = sorted[i];
 	}
@@ -446,7 +447,7 @@ static bool get_const(struct input *in, size_t count, int64_t *ret)
 
 bool column_decode(struct str bytes, size_t count, int64_t *ret)
 {
-	typedef bool get_rows(struct input *in, size_t count, int64_t *ret);
+	typedef bool get_rows(struct input * in, size_t count, int64_t * ret);
 	static get_rows *const by_encoding[] = {
 		[COLUMN_CONST] = get_const,   [COLUMN_RLE] = get_rle,
 		[COLUMN_DELTA] = get_delta,   [COLUMN_VARINT] = get_varint,
