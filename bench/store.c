@@ -20,8 +20,14 @@
 #include "store/engine.h"
 
 enum {
-	CLIENTS = 4, APPS = 20, SERIES = 10, PER_SERIES = 500, STACKS = 20000, DEPTH = 12,
-	FUNCTIONS = 400, BRANCH = 3,
+	CLIENTS = 4,
+	APPS = 20,
+	SERIES = 10,
+	PER_SERIES = 500,
+	STACKS = 20000,
+	DEPTH = 12,
+	FUNCTIONS = 400,
+	BRANCH = 3,
 	PROFILE_S = 10,
 	SETTLE_S = 3, /* for the background compaction, before sizes are taken */
 };
@@ -77,9 +83,11 @@ static void make_app(struct generator *g, unsigned app)
 	for (unsigned i = 0; i < FUNCTIONS; i++) {
 		snprintf(g->names[i], sizeof(g->names[i]), "app%u::module%u::function_%u", app,
 			 i / 20, i);
-		g->frames[i] = (struct store_frame){
-			.name = str_of(g->names[i]), .filename = STR("src/module.c"),
-			.kind = STR("native"), .mapping = STR("app"), .line = i};
+		g->frames[i] = (struct store_frame){.name = str_of(g->names[i]),
+						    .filename = STR("src/module.c"),
+						    .kind = STR("native"),
+						    .mapping = STR("app"),
+						    .line = i};
 	}
 	uint32_t path[DEPTH] = {0};
 	for (unsigned s = 0; s < STACKS; s++) {
@@ -88,8 +96,8 @@ static void make_app(struct generator *g, unsigned app)
 			keep = (unsigned)(next(&words) % DEPTH);
 		for (unsigned d = keep; d < DEPTH; d++) {
 			uint32_t parent = d ? path[d - 1] : 0;
-			g->nodes[g->node_count] = (struct store_node){
-				parent, (uint32_t)(next(&words) % FUNCTIONS)};
+			g->nodes[g->node_count] =
+				(struct store_node){parent, (uint32_t)(next(&words) % FUNCTIONS)};
 			path[d] = (uint32_t)g->node_count++;
 		}
 		g->leaves[s] = path[DEPTH - 1];
@@ -137,20 +145,27 @@ static void write_profile(struct generator *g, unsigned app, uint64_t time_ns, u
 	for (unsigned s = 0; s < SERIES; s++) {
 		snprintf(pods[s], sizeof(pods[s]), "pod-%u-%u", g->client, s);
 		labels[s][0] = (struct store_label){STR("__profile_type__"),
-						  s % 10 < 7 ? STR("cpu") : STR("alloc")};
+						    s % 10 < 7 ? STR("cpu") : STR("alloc")};
 		labels[s][1] = (struct store_label){STR("pod"), str_of(pods[s])};
 		labels[s][2] = (struct store_label){STR("service_name"), str_of(service)};
 		for (unsigned i = 0; i < PER_SERIES; i++)
-			samples[s * PER_SERIES + i] = (struct store_sample){
-				.time_ns = time_ns, .value = value_of(g, s),
-				.node = use(g, g->leaves[skewed(g)]), .cpu = -1};
-		series[s] = (struct store_series){labels[s], 3, samples + s * PER_SERIES,
-						  PER_SERIES};
+			samples[s * PER_SERIES + i] =
+				(struct store_sample){.time_ns = time_ns,
+						      .value = value_of(g, s),
+						      .node = use(g, g->leaves[skewed(g)]),
+						      .cpu = -1};
+		series[s] =
+			(struct store_series){labels[s], 3, samples + s * PER_SERIES, PER_SERIES};
 	}
-	struct store_batch batch = {
-		.tenant = STR("anonymous"), .strings = strings, .string_count = 1,
-		.frames = g->frames, .frame_count = FUNCTIONS, .nodes = g->used,
-		.node_count = g->used_count, .series = series, .series_count = SERIES};
+	struct store_batch batch = {.tenant = STR("anonymous"),
+				    .strings = strings,
+				    .string_count = 1,
+				    .frames = g->frames,
+				    .frame_count = FUNCTIONS,
+				    .nodes = g->used,
+				    .node_count = g->used_count,
+				    .series = series,
+				    .series_count = SERIES};
 	struct err err;
 	uint64_t start_ns = clock_mono_ns();
 	check(store_write(g->store, &batch, &err), &err);
@@ -170,7 +185,9 @@ static void *client(void *arg)
 
 static void make_client(struct generator *g, unsigned number, struct store *store, size_t profiles)
 {
-	*g = (struct generator){.state = number + 1, .client = number, .store = store,
+	*g = (struct generator){.state = number + 1,
+				.client = number,
+				.store = store,
 				.profiles = profiles};
 	g->ack_ns = need(calloc(profiles, sizeof(*g->ack_ns)));
 	g->nodes = need(calloc((size_t)STACKS * DEPTH + 1, sizeof(*g->nodes)));
@@ -221,7 +238,8 @@ static void ingest(struct store *store, size_t profiles)
 	double wall = (double)(clock_mono_ns() - start_ns) / 1e9;
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu1);
 	double samples = (double)profiles * CLIENTS * SERIES * PER_SERIES;
-	double cpu = (double)(cpu1.tv_sec - cpu0.tv_sec) + (double)(cpu1.tv_nsec - cpu0.tv_nsec) / 1e9;
+	double cpu =
+		(double)(cpu1.tv_sec - cpu0.tv_sec) + (double)(cpu1.tv_nsec - cpu0.tv_nsec) / 1e9;
 	printf("bench ingest.samples %.0f samples/s\n", samples / wall);
 	printf("bench ingest.cpu %.0f ns/sample\n", cpu * 1e9 / samples);
 	print_acks(clients);
@@ -310,9 +328,10 @@ int main(int argc, char **argv)
 	size_t samples = argc > 2 ? strtoul(argv[2], NULL, 10) : 10 * 1000 * 1000;
 	size_t profiles = samples / (CLIENTS * SERIES * PER_SERIES);
 	snprintf(path, sizeof(path), "%s/store", directory);
-	printf("# clients %d, series %d each, %d samples a series and profile, %d stacks of depth %d "
-	       "per client, profiles %zu, one every %d s\n", CLIENTS, SERIES, PER_SERIES, STACKS,
-	       DEPTH, profiles * CLIENTS, PROFILE_S);
+	printf("# clients %d, series %d each, %d samples a series and profile, %d stacks of depth "
+	       "%d "
+	       "per client, profiles %zu, one every %d s\n",
+	       CLIENTS, SERIES, PER_SERIES, STACKS, DEPTH, profiles * CLIENTS, PROFILE_S);
 	fsync_limit(directory);
 	struct store *store = open_store(path);
 	ingest(store, profiles);

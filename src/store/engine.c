@@ -64,8 +64,8 @@ static int open_parts(struct store *store, struct err *err)
 	plan_memory(store);
 	rc = rc ? rc : directory_lock(store->path, &store->lock_fd, err);
 	rc = rc ? rc : format_check_file(store->path, err);
-	rc = rc ? rc : rocks_open(store->database_path, &store->plan.rocks, false, &store->rocks,
-				  err);
+	rc = rc ? rc
+		: rocks_open(store->database_path, &store->plan.rocks, false, &store->rocks, err);
 	rc = rc ? rc : format_open(store, err);
 	rc = rc ? rc : page_cache_create(store->plan.page_cache_bytes, &store->pages, err);
 	rc = rc ? rc : writer_start(store, err);
@@ -141,9 +141,10 @@ int store_points(struct store *store, const struct store_selection *selection, u
 	struct query query;
 	uint64_t start_ns = clock_mono_ns();
 	int rc = query_open(store, selection, &query, err);
-	return rc ? rc : end_query(&query, start_ns,
-				   answer_points(&query, step_ns, group_by, group_count, arena, ret,
-						 ret_count, err));
+	return rc ? rc
+		  : end_query(&query, start_ns,
+			      answer_points(&query, step_ns, group_by, group_count, arena, ret,
+					    ret_count, err));
 }
 
 int store_label_names(struct store *store, const struct store_selection *selection,
@@ -152,8 +153,9 @@ int store_label_names(struct store *store, const struct store_selection *selecti
 	struct query query;
 	uint64_t start_ns = clock_mono_ns();
 	int rc = query_open(store, selection, &query, err);
-	return rc ? rc : end_query(&query, start_ns,
-				   answer_label_names(&query, arena, ret, ret_count, err));
+	return rc ? rc
+		  : end_query(&query, start_ns,
+			      answer_label_names(&query, arena, ret, ret_count, err));
 }
 
 int store_label_values(struct store *store, const struct store_selection *selection,
@@ -163,8 +165,9 @@ int store_label_values(struct store *store, const struct store_selection *select
 	struct query query;
 	uint64_t start_ns = clock_mono_ns();
 	int rc = query_open(store, selection, &query, err);
-	return rc ? rc : end_query(&query, start_ns,
-				   answer_label_values(&query, name, arena, ret, ret_count, err));
+	return rc ? rc
+		  : end_query(&query, start_ns,
+			      answer_label_values(&query, name, arena, ret, ret_count, err));
 }
 
 int store_series_labels(struct store *store, const struct store_selection *selection,
@@ -174,9 +177,9 @@ int store_series_labels(struct store *store, const struct store_selection *selec
 	struct query query;
 	uint64_t start_ns = clock_mono_ns();
 	int rc = query_open(store, selection, &query, err);
-	return rc ? rc : end_query(&query, start_ns,
-				   answer_series(&query, names, name_count, arena, ret, ret_count,
-						 err));
+	return rc ? rc
+		  : end_query(&query, start_ns,
+			      answer_series(&query, names, name_count, arena, ret, ret_count, err));
 }
 
 int store_stats(struct store *store, struct store_stats *ret, struct err *err)

@@ -40,10 +40,10 @@ struct groups {
 	size_t name_count, field_count;
 	struct group *list;
 	size_t count, cap;
-	struct map by_hash; /* -> index + 1 of the first */
+	struct map by_hash;	  /* -> index + 1 of the first */
 	struct group_part *parts; /* of the row at hand; labels of the series filled in */
 	struct group_part *base;
-	uint32_t base_group;	  /* when no name is a sample field */
+	uint32_t base_group; /* when no name is a sample field */
 	struct series_labels labels;
 	uint32_t series;
 };
@@ -57,8 +57,8 @@ MUST_USE int groups_enter(struct groups *groups, struct scan *scan, struct err *
 MUST_USE int groups_of_row(struct groups *groups, struct scan *scan, uint32_t row, uint32_t *ret,
 			   struct err *err);
 /* The text of a part; ptr NULL when it is absent. */
-MUST_USE int group_text(struct groups *groups, const struct group_part *part,
-			struct arena *arena, struct str *ret, struct err *err);
+MUST_USE int group_text(struct groups *groups, const struct group_part *part, struct arena *arena,
+			struct str *ret, struct err *err);
 /* Labels of a group, absent ones left out. */
 MUST_USE int group_labels(struct groups *groups, uint32_t group, struct arena *arena,
 			  struct store_label **ret, size_t *ret_count, struct err *err);

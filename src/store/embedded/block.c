@@ -129,8 +129,10 @@ int block_open(struct str bytes, uint64_t min_time_ns, struct block *ret, struct
 	struct cur in = cur_make(bytes.ptr, bytes.len);
 	uint8_t version = cur_u8(&in);
 	if (cur_ok(&in) && version != BLOCK_VERSION)
-		return err_set(err, ERR_UNSUPPORTED, "sample block: version %u is not %d; a newer "
-			       "cresset may have written it", version, BLOCK_VERSION);
+		return err_set(err, ERR_UNSUPPORTED,
+			       "sample block: version %u is not %d; a newer "
+			       "cresset may have written it",
+			       version, BLOCK_VERSION);
 	memset(ret, 0, sizeof(*ret));
 	uint64_t present = cur_uleb(&in), count = cur_uleb(&in), span = cur_uleb(&in);
 	ret->sum = zig_back(cur_uleb(&in));

@@ -12,14 +12,14 @@
 
 /* Stored numbers: never renumber. Absent columns are 0 in every row. */
 enum block_column {
-	BLOCK_TIME = 0,	 /* ns after the block's first */
-	BLOCK_NODE = 1,	 /* dictionary id */
+	BLOCK_TIME = 0, /* ns after the block's first */
+	BLOCK_NODE = 1, /* dictionary id */
 	BLOCK_VALUE = 2,
-	BLOCK_PID = 3,	 /* 0: unknown, as in struct store_sample */
+	BLOCK_PID = 3, /* 0: unknown, as in struct store_sample */
 	BLOCK_TID = 4,
 	BLOCK_THREAD_NAME = 5, /* dictionary id of the string */
-	BLOCK_CPU = 6,	 /* cpu + 1 */
-	BLOCK_SPAN = 7,	 /* 1 + index into the block's own spans */
+	BLOCK_CPU = 6,	       /* cpu + 1 */
+	BLOCK_SPAN = 7,	       /* 1 + index into the block's own spans */
 	BLOCK_COLUMNS = 8,
 };
 
@@ -29,9 +29,9 @@ enum {
 };
 
 struct block_rows {
-	size_t count; /* 1 ... BLOCK_ROWS_MAX */
+	size_t count;			       /* 1 ... BLOCK_ROWS_MAX */
 	const int64_t *columns[BLOCK_COLUMNS]; /* NULL: all 0 */
-	const struct store_span *spans; /* what BLOCK_SPAN points into */
+	const struct store_span *spans;	       /* what BLOCK_SPAN points into */
 	size_t span_count;
 };
 
@@ -39,7 +39,7 @@ struct block {
 	uint64_t min_time_ns, max_time_ns;
 	int64_t sum; /* of all values, modulo 2^64 */
 	size_t count, span_count, trace_count;
-	struct str columns[BLOCK_COLUMNS]; /* encoded; {NULL, 0}: absent */
+	struct str columns[BLOCK_COLUMNS];	     /* encoded; {NULL, 0}: absent */
 	struct str span_traces, span_ids, trace_ids; /* encoded column; 8 and 16 bytes each */
 };
 

@@ -199,8 +199,7 @@ static void add_batch(XXH3_state_t *state, const struct store_batch *batch)
 		add_series(state, &batch->series[i]);
 }
 
-int batch_hash(const struct store_batch *batch, uint64_t seed, struct hash128 *ret,
-	       struct err *err)
+int batch_hash(const struct store_batch *batch, uint64_t seed, struct hash128 *ret, struct err *err)
 {
 	XXH3_state_t *state = XXH3_createState();
 	if (!state)

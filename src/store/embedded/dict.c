@@ -144,8 +144,8 @@ int dict_frame(struct txn *txn, struct tenant *tenant, const struct store_frame 
 	uint32_t id = tenant->next.frame, added = id - tenant->written.frame;
 	if (id == UINT32_MAX)
 		return full("frames", err);
-	struct frame_row *rows = mem_grow(tenant->frames, &tenant->frame_cap, added + 1,
-					  sizeof(*rows));
+	struct frame_row *rows =
+		mem_grow(tenant->frames, &tenant->frame_cap, added + 1, sizeof(*rows));
 	if (!rows)
 		return err_set(err, ERR_NOMEM, "dictionary: no memory");
 	tenant->frames = rows;
@@ -198,8 +198,8 @@ int dict_node(struct txn *txn, struct tenant *tenant, uint32_t parent, uint32_t 
 	uint32_t id = tenant->next.node, added = id - tenant->written.node;
 	if (id == UINT32_MAX)
 		return full("stack nodes", err);
-	struct node_row *rows = mem_grow(tenant->nodes, &tenant->node_cap, added + 1,
-					 sizeof(*rows));
+	struct node_row *rows =
+		mem_grow(tenant->nodes, &tenant->node_cap, added + 1, sizeof(*rows));
 	if (!rows)
 		return err_set(err, ERR_NOMEM, "dictionary: no memory");
 	tenant->nodes = rows;

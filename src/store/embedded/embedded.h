@@ -31,16 +31,16 @@ struct request {
 struct writer {
 	pthread_t thread;
 	bool running;
-	pthread_mutex_t lock;	/* of the queue */
+	pthread_mutex_t lock; /* of the queue */
 	pthread_cond_t queued;
 	struct request *head, **tail;
 	size_t waiting;
 	bool stop;
 	pthread_mutex_t commit_lock; /* held while a commit runs */
 	struct txn txn;
-	size_t last_group;	/* requests of the last commit */
-	int broken;		/* the code of a failed write: open anew before the next */
-	uint64_t retry_at_ns;	/* monotonic */
+	size_t last_group;    /* requests of the last commit */
+	int broken;	      /* the code of a failed write: open anew before the next */
+	uint64_t retry_at_ns; /* monotonic */
 };
 
 struct retention {

@@ -36,7 +36,8 @@ static int in_use(int fd, const char *path, struct err *err)
 	pid[len > 0 ? strcspn(pid, "\n") : 0] = 0;
 	return err_set(err, ERR_BUSY,
 		       "store directory in use: %s is locked by process %s; stop it, or give this "
-		       "one another directory", path, *pid ? pid : "(unknown)");
+		       "one another directory",
+		       path, *pid ? pid : "(unknown)");
 }
 
 int directory_lock(const char *directory, int *ret_fd, struct err *err)
@@ -64,8 +65,8 @@ static int refuse(const char *path, unsigned long version, struct err *err)
 {
 	return err_set(err, ERR_UNSUPPORTED,
 		       "%s: the store has format %lu, this cresset reads formats 1 to %d; use the "
-		       "newer cresset that wrote it, or another directory", path, version,
-		       FORMAT_VERSION);
+		       "newer cresset that wrote it, or another directory",
+		       path, version, FORMAT_VERSION);
 }
 
 static int check_text(const char *path, const char *text, struct err *err)

@@ -2,44 +2,54 @@
 
 enum { FIRST_BUCKET_NS = 50 * 1000 };
 
-struct metric store_requests_total = METRIC_COUNTER_INIT(
-	"cresset_store_requests_total", NULL, "Batches asked to be written.");
-struct metric store_duplicates_total = METRIC_COUNTER_INIT(
-	"cresset_store_duplicates_total", NULL,
-	"Batches acknowledged without writing, since the same content was written minutes ago.");
-struct metric store_refused_total = METRIC_COUNTER_INIT(
-	"cresset_store_refused_total", NULL, "Batches not written: invalid, disk full, I/O error.");
-struct metric store_samples_total = METRIC_COUNTER_INIT(
-	"cresset_store_samples_total", NULL, "Samples written durably.");
-struct metric store_commits_total = METRIC_COUNTER_INIT(
-	"cresset_store_commits_total", NULL, "Synced commits, each of one or more batches.");
-struct metric store_commit_bytes_total = METRIC_COUNTER_INIT(
-	"cresset_store_commit_bytes_total", NULL, "Bytes of all commits before compression.");
-struct metric store_commit_failures_total = METRIC_COUNTER_INIT(
-	"cresset_store_commit_failures_total", NULL, "Commits that the database refused.");
-struct metric store_reopens_total = METRIC_COUNTER_INIT(
-	"cresset_store_reopens_total", NULL, "Times the database was opened anew after a failure.");
-struct metric store_days_dropped_total = METRIC_COUNTER_INIT(
-	"cresset_store_days_dropped_total", NULL, "Days of a tenant dropped by retention.");
-struct metric store_queue_requests = METRIC_GAUGE_INIT(
-	"cresset_store_queue_requests", NULL, "Batches that wait for a commit.");
-struct metric store_block_cache_bytes = METRIC_GAUGE_INIT(
-	"cresset_store_block_cache_bytes", NULL, "Memory of the database's block cache.");
-struct metric store_write_buffer_bytes = METRIC_GAUGE_INIT(
-	"cresset_store_write_buffer_bytes", NULL, "Memory of the database's write buffers.");
-struct metric store_id_cache_bytes = METRIC_GAUGE_INIT(
-	"cresset_store_id_cache_bytes", NULL, "Memory of the writer's dictionary cache.");
-struct metric store_page_cache_bytes = METRIC_GAUGE_INIT(
-	"cresset_store_page_cache_bytes", NULL, "Memory of the readers' dictionary pages.");
-struct metric store_rows_read_total = METRIC_COUNTER_INIT(
-	"cresset_store_rows_read_total", NULL, "Samples in blocks that queries opened.");
-struct metric store_blocks_read_total = METRIC_COUNTER_INIT(
-	"cresset_store_blocks_read_total", NULL, "Sample blocks that queries opened.");
-struct histogram store_sync_seconds = HISTOGRAM_INIT(
-	"cresset_store_sync_seconds", NULL, "Time of one write and sync of the database's log.",
-	FIRST_BUCKET_NS);
-struct histogram store_ack_seconds = HISTOGRAM_INIT(
-	"cresset_store_ack_seconds", NULL, "Time from asking for a write to its acknowledgement.",
-	FIRST_BUCKET_NS);
-struct histogram store_query_seconds = HISTOGRAM_INIT(
-	"cresset_store_query_seconds", NULL, "Time of one query of any kind.", FIRST_BUCKET_NS);
+struct metric store_requests_total =
+	METRIC_COUNTER_INIT("cresset_store_requests_total", NULL, "Batches asked to be written.");
+struct metric store_duplicates_total =
+	METRIC_COUNTER_INIT("cresset_store_duplicates_total", NULL,
+			    "Batches acknowledged without writing, since the same content was "
+			    "written minutes ago.");
+struct metric store_refused_total =
+	METRIC_COUNTER_INIT("cresset_store_refused_total", NULL,
+			    "Batches not written: invalid, disk full, I/O error.");
+struct metric store_samples_total =
+	METRIC_COUNTER_INIT("cresset_store_samples_total", NULL, "Samples written durably.");
+struct metric store_commits_total =
+	METRIC_COUNTER_INIT("cresset_store_commits_total", NULL,
+			    "Synced commits, each of one or more batches.");
+struct metric store_commit_bytes_total =
+	METRIC_COUNTER_INIT("cresset_store_commit_bytes_total", NULL,
+			    "Bytes of all commits before compression.");
+struct metric store_commit_failures_total =
+	METRIC_COUNTER_INIT("cresset_store_commit_failures_total", NULL,
+			    "Commits that the database refused.");
+struct metric store_reopens_total =
+	METRIC_COUNTER_INIT("cresset_store_reopens_total", NULL,
+			    "Times the database was opened anew after a failure.");
+struct metric store_days_dropped_total =
+	METRIC_COUNTER_INIT("cresset_store_days_dropped_total", NULL,
+			    "Days of a tenant dropped by retention.");
+struct metric store_queue_requests =
+	METRIC_GAUGE_INIT("cresset_store_queue_requests", NULL, "Batches that wait for a commit.");
+struct metric store_block_cache_bytes = METRIC_GAUGE_INIT("cresset_store_block_cache_bytes", NULL,
+							  "Memory of the database's block cache.");
+struct metric store_write_buffer_bytes =
+	METRIC_GAUGE_INIT("cresset_store_write_buffer_bytes", NULL,
+			  "Memory of the database's write buffers.");
+struct metric store_id_cache_bytes = METRIC_GAUGE_INIT("cresset_store_id_cache_bytes", NULL,
+						       "Memory of the writer's dictionary cache.");
+struct metric store_page_cache_bytes =
+	METRIC_GAUGE_INIT("cresset_store_page_cache_bytes", NULL,
+			  "Memory of the readers' dictionary pages.");
+struct metric store_rows_read_total = METRIC_COUNTER_INIT("cresset_store_rows_read_total", NULL,
+							  "Samples in blocks that queries opened.");
+struct metric store_blocks_read_total = METRIC_COUNTER_INIT("cresset_store_blocks_read_total", NULL,
+							    "Sample blocks that queries opened.");
+struct histogram store_sync_seconds =
+	HISTOGRAM_INIT("cresset_store_sync_seconds", NULL,
+		       "Time of one write and sync of the database's log.", FIRST_BUCKET_NS);
+struct histogram store_ack_seconds =
+	HISTOGRAM_INIT("cresset_store_ack_seconds", NULL,
+		       "Time from asking for a write to its acknowledgement.", FIRST_BUCKET_NS);
+struct histogram store_query_seconds =
+	HISTOGRAM_INIT("cresset_store_query_seconds", NULL, "Time of one query of any kind.",
+		       FIRST_BUCKET_NS);

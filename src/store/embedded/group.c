@@ -78,7 +78,9 @@ static bool from_hex(struct str text, uint8_t *ret, size_t count)
 		return false;
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.ptr[i];
-		int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+		int digit = c >= '0' && c <= '9'   ? c - '0'
+			    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+						   : -1;
 		if (digit < 0)
 			return false;
 		ret[i / 2] = (uint8_t)(ret[i / 2] << 4 | digit);
@@ -88,8 +90,7 @@ static bool from_hex(struct str text, uint8_t *ret, size_t count)
 
 static bool is_plain_number(struct str text, uint64_t *ret)
 {
-	return str_to_u64(text, ret) && text.ptr[0] != '+' &&
-	       (text.ptr[0] != '0' || text.len == 1);
+	return str_to_u64(text, ret) && text.ptr[0] != '+' && (text.ptr[0] != '0' || text.len == 1);
 }
 
 /* What a label's value is when it stands in for a field. */
@@ -187,8 +188,8 @@ int groups_of_row(struct groups *groups, struct scan *scan, uint32_t row, uint32
 
 /* ---- text ---- */
 
-int group_text(struct groups *groups, const struct group_part *part,
-	       struct arena *arena, struct str *ret, struct err *err)
+int group_text(struct groups *groups, const struct group_part *part, struct arena *arena,
+	       struct str *ret, struct err *err)
 {
 	*ret = (struct str){0};
 	switch ((enum part_kind)part->kind) {

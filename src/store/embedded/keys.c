@@ -103,8 +103,8 @@ struct key key_samples_series(uint32_t tenant, uint32_t day, uint32_t series, ui
 
 struct key key_samples(const struct sample_key *sample)
 {
-	struct key key = key_samples_series(sample->tenant, sample->day, sample->series,
-					    sample->time_ns);
+	struct key key =
+		key_samples_series(sample->tenant, sample->day, sample->series, sample->time_ns);
 	key_u64(&key, sample->sequence);
 	return key;
 }

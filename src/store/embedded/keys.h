@@ -32,10 +32,10 @@ enum key_kind {
 	KEY_SYMBOL = 'y',  /* reserved: names that came after the frame */
 	/* In the family meta, before the tenant: */
 	META_FORMAT = 'F',
-	META_TENANT = 'T',     /* name -> tenant */
-	META_TENANTS = 'N',    /* how many there are */
-	META_COUNTERS = 'C',   /* next ids of a tenant */
-	META_DAY = 'D',	       /* what a tenant has on a day */
+	META_TENANT = 'T',   /* name -> tenant */
+	META_TENANTS = 'N',  /* how many there are */
+	META_COUNTERS = 'C', /* next ids of a tenant */
+	META_DAY = 'D',	     /* what a tenant has on a day */
 };
 
 struct sample_key {

@@ -168,8 +168,8 @@ static int group_texts(struct groups *groups, struct arena *arena, struct str **
 	return 0;
 }
 
-static int field_values(struct query *query, struct str name, struct arena *arena,
-			struct str **ret, size_t *ret_count, struct err *err)
+static int field_values(struct query *query, struct str name, struct arena *arena, struct str **ret,
+			size_t *ret_count, struct err *err)
 {
 	const struct store_selection *selection = query->selection;
 	struct groups groups;
@@ -186,8 +186,8 @@ static int field_values(struct query *query, struct str name, struct arena *aren
 	return rc;
 }
 
-int answer_label_values(struct query *query, struct str name, struct arena *arena,
-			struct str **ret, size_t *ret_count, struct err *err)
+int answer_label_values(struct query *query, struct str name, struct arena *arena, struct str **ret,
+			size_t *ret_count, struct err *err)
 {
 	struct wanted wanted;
 	int rc = query_wanted(query, name, &wanted, err);
@@ -224,8 +224,8 @@ static int collect_set(struct query *query, const struct series_labels *labels, 
 {
 	struct sets *sets = context;
 	size_t most = (sets->name_count ? sets->name_count : labels->count) + 1;
-	struct store_labels *list = arena_grow(sets->arena, sets->list, &sets->cap, sets->count + 1,
-					       sizeof(*list));
+	struct store_labels *list =
+		arena_grow(sets->arena, sets->list, &sets->cap, sets->count + 1, sizeof(*list));
 	struct store_label *texts = arena_zalloc(sets->arena, most, sizeof(*texts));
 	int rc = 0;
 	if (!list || !texts)

@@ -63,8 +63,7 @@ static int compile(struct matcher *matcher, struct err *err)
 	PCRE2_SIZE at;
 	PCRE2_UCHAR said[120];
 	uint32_t options = PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL | PCRE2_UTF |
-			   PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY |
-			   PCRE2_NEVER_BACKSLASH_C;
+			   PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C;
 	matcher->regex = pcre2_compile((PCRE2_SPTR)matcher->value.ptr, matcher->value.len, options,
 				       &number, &at, NULL);
 	if (!matcher->regex) {
@@ -109,7 +108,8 @@ static int test_regex(const struct matcher *matcher, struct str value, bool *ret
 	*ret = rc >= 0;
 	if (rc >= 0 || rc == PCRE2_ERROR_NOMATCH)
 		return 0;
-	return err_set(err, ERR_LIMIT, "regular expression \"%.*s\" takes too many steps on a value",
+	return err_set(err, ERR_LIMIT,
+		       "regular expression \"%.*s\" takes too many steps on a value",
 		       STR_ARG(str_sub(matcher->value, 0, 200)));
 }
 

@@ -12,7 +12,13 @@
 
 /* What of a sample a name can mean. */
 enum sample_field {
-	FIELD_NONE, FIELD_PID, FIELD_TID, FIELD_THREAD_NAME, FIELD_CPU, FIELD_SPAN, FIELD_TRACE,
+	FIELD_NONE,
+	FIELD_PID,
+	FIELD_TID,
+	FIELD_THREAD_NAME,
+	FIELD_CPU,
+	FIELD_SPAN,
+	FIELD_TRACE,
 };
 
 struct matcher {

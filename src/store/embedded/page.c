@@ -279,8 +279,8 @@ static int fetch(struct pages *pages, enum page_kind kind, uint32_t number, uint
 static int pin(struct pages *pages, enum page_kind kind, uint32_t number, uint64_t key,
 	       uint32_t within, struct page **ret, struct err *err)
 {
-	struct page *page = NULL, **list = mem_grow(pages->list, &pages->cap, pages->count + 1,
-					     sizeof(*list));
+	struct page *page = NULL,
+		    **list = mem_grow(pages->list, &pages->cap, pages->count + 1, sizeof(*list));
 	if (!list)
 		return err_set(err, ERR_NOMEM, "dictionary pages: no memory");
 	pages->list = list;
@@ -290,7 +290,8 @@ static int pin(struct pages *pages, enum page_kind kind, uint32_t number, uint64
 	list[pages->count++] = page;
 	pages->used_bytes += page->size_bytes;
 	if (pages->limit_bytes && pages->used_bytes > pages->limit_bytes)
-		return err_set(err, ERR_LIMIT, "the query's stacks need more than %zu MiB of memory",
+		return err_set(err, ERR_LIMIT,
+			       "the query's stacks need more than %zu MiB of memory",
 			       pages->limit_bytes >> 20);
 	rc = map_put(pages->index, key, (uintptr_t)page, err);
 	*ret = page;

@@ -21,7 +21,7 @@ struct pages {
 	struct page **list;
 	size_t count, cap;
 	size_t used_bytes, limit_bytes; /* limit 0: none */
-	struct page *last[3]; /* by kind: most look-ups stay on one page */
+	struct page *last[3];		/* by kind: most look-ups stay on one page */
 	struct map *index;
 };
 

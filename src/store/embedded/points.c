@@ -61,8 +61,8 @@ static int add_block(struct scan *scan, void *context, struct err *err)
 	rc = scan_column(scan, BLOCK_TIME, &times, err);
 	rc = rc ? rc : scan_column(scan, BLOCK_VALUE, &values, err);
 	for (size_t i = 0; !rc && i < scan->row_count; i++)
-		rc = add_row(points, scan, times, values,
-			     scan->all ? (uint32_t)i : scan->rows[i], err);
+		rc = add_row(points, scan, times, values, scan->all ? (uint32_t)i : scan->rows[i],
+			     err);
 	return rc;
 }
 
@@ -130,8 +130,10 @@ static int plan(struct points *points, const struct store_selection *selection, 
 		return err_set(err, ERR_INVALID, "the time range ends before it starts");
 	uint64_t steps = (selection->end_ns - selection->start_ns) / step_ns;
 	if (steps >= POINTS_MAX)
-		return err_set(err, ERR_LIMIT, "%llu points are too many (at most %d); "
-			       "take a longer step", (unsigned long long)steps, POINTS_MAX);
+		return err_set(err, ERR_LIMIT,
+			       "%llu points are too many (at most %d); "
+			       "take a longer step",
+			       (unsigned long long)steps, POINTS_MAX);
 	points->start_ns = selection->start_ns;
 	points->step_ns = step_ns;
 	points->steps = (uint32_t)steps + 1;

@@ -21,7 +21,8 @@ void *query_alloc(struct query *query, size_t count, size_t size_bytes, struct e
 	if (!memory)
 		err_set(err, ERR_LIMIT,
 			"the query needs more than its %zu MiB of memory; narrow the time range or "
-			"the labels", query->work.limit_bytes >> 20);
+			"the labels",
+			query->work.limit_bytes >> 20);
 	return memory;
 }
 
@@ -43,8 +44,8 @@ static int compare_names(const void *a, const void *b)
 
 static int add_name(struct query *query, size_t *cap, uint32_t id, struct err *err)
 {
-	struct label_name *names = arena_grow(&query->work, query->names, cap,
-					      query->name_count + 1, sizeof(*names));
+	struct label_name *names =
+		arena_grow(&query->work, query->names, cap, query->name_count + 1, sizeof(*names));
 	struct str text;
 	if (!names)
 		return err_set(err, ERR_LIMIT, "too many label names for the query's memory");
@@ -110,8 +111,8 @@ static int load_counters(struct query *query, struct err *err)
 static int compile_matchers(struct query *query, struct err *err)
 {
 	const struct store_selection *selection = query->selection;
-	query->matchers = query_alloc(query, selection->matcher_count + 1,
-				      sizeof(*query->matchers), err);
+	query->matchers =
+		query_alloc(query, selection->matcher_count + 1, sizeof(*query->matchers), err);
 	int rc = query->matchers ? 0 : ERR_LIMIT;
 	for (size_t i = 0; !rc && i < selection->matcher_count; i++) {
 		query->matcher_count++;
@@ -127,8 +128,8 @@ static int open_parts(struct query *query, struct err *err)
 	if (rc || !query->tenant)
 		return rc;
 	rc = load_counters(query, err);
-	rc = rc ? rc : pages_open(&query->pages, query->store->pages, &query->view, query->tenant,
-				  err);
+	rc = rc ? rc
+		: pages_open(&query->pages, query->store->pages, &query->view, query->tenant, err);
 	query->pages.limit_bytes = query->work.limit_bytes;
 	return rc ? rc : load_names(query, err);
 }
@@ -172,8 +173,8 @@ static int decode_labels(struct query *query, struct str bytes, struct series_la
 	uint64_t count = cur_uleb(&in);
 	if (version != SERIES_VERSION || count > bytes.len)
 		return err_set(err, ERR_CORRUPT, "labels of a series: malformed");
-	uint32_t *ids = arena_grow(&query->work, ret->ids, &ret->cap, (size_t)count * 2 + 1,
-				   sizeof(*ids));
+	uint32_t *ids =
+		arena_grow(&query->work, ret->ids, &ret->cap, (size_t)count * 2 + 1, sizeof(*ids));
 	if (!ids)
 		return err_set(err, ERR_LIMIT, "labels of a series: no memory left for the query");
 	ret->ids = ids;

@@ -28,7 +28,8 @@ int disk_check(const struct store *store, struct err *err)
 	if (left >= reserve)
 		return 0;
 	return err_set(err, ERR_LIMIT,
-		       "disk full: %s has %ju KiB left, %ju KiB are kept free; nothing was written, "
+		       "disk full: %s has %ju KiB left, %ju KiB are kept free; nothing was "
+		       "written, "
 		       "free some space or shorten the retention",
 		       store->path, (uintmax_t)left / 1024, (uintmax_t)reserve / 1024);
 }

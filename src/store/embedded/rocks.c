@@ -17,9 +17,9 @@ enum {
 };
 
 static const char *const family_names[FAMILY_COUNT] = {
-	[FAMILY_META] = "default",    [FAMILY_IDS] = "ids",	      [FAMILY_DICT] = "dict",
-	[FAMILY_SERIES] = "series",   [FAMILY_SAMPLES] = "samples",
-	[FAMILY_RECENT] = "recent",   [FAMILY_ROLLUPS] = "rollups",
+	[FAMILY_META] = "default",    [FAMILY_IDS] = "ids",	    [FAMILY_DICT] = "dict",
+	[FAMILY_SERIES] = "series",   [FAMILY_SAMPLES] = "samples", [FAMILY_RECENT] = "recent",
+	[FAMILY_ROLLUPS] = "rollups",
 };
 
 static int code_of(const char *said)
@@ -82,8 +82,10 @@ static void set_table(rocksdb_options_t *o, enum rocks_family family, rocksdb_ca
 	rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
 	rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1);
 	rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
-	rocksdb_block_based_options_set_block_size(
-		table, family == FAMILY_SAMPLES || family == FAMILY_ROLLUPS ? 32 * KIB : 8 * KIB);
+	rocksdb_block_based_options_set_block_size(table, family == FAMILY_SAMPLES ||
+									  family == FAMILY_ROLLUPS
+								  ? 32 * KIB
+								  : 8 * KIB);
 	if (family == FAMILY_IDS || family == FAMILY_RECENT) {
 		rocksdb_block_based_options_set_filter_policy(
 			table, rocksdb_filterpolicy_create_bloom_full(10));
@@ -126,16 +128,16 @@ static rocksdb_options_t *make_options(enum rocks_family family, const struct ro
 static int open_database(struct rocks *rocks, const char *path, struct err *err)
 {
 	char *said = NULL;
-	const rocksdb_options_t *const *options =
-		(const rocksdb_options_t *const *)rocks->options;
+	const rocksdb_options_t *const *options = (const rocksdb_options_t *const *)rocks->options;
 	if (rocks->read_only)
-		rocks->db = rocksdb_open_for_read_only_column_families(
-			rocks->options[0], path, FAMILY_COUNT, family_names, options,
-			rocks->family, 0, &said);
+		rocks->db = rocksdb_open_for_read_only_column_families(rocks->options[0], path,
+								       FAMILY_COUNT, family_names,
+								       options, rocks->family, 0,
+								       &said);
 	else
-		rocks->db = rocksdb_open_column_families(rocks->options[0], path, FAMILY_COUNT,
-							 family_names, options, rocks->family,
-							 &said);
+		rocks->db =
+			rocksdb_open_column_families(rocks->options[0], path, FAMILY_COUNT,
+						     family_names, options, rocks->family, &said);
 	return rocks_error(said, "opening the database", err);
 }
 
@@ -207,8 +209,8 @@ void rocks_close(struct rocks *rocks)
 #endif
 
 #ifdef UNSEEN
-__attribute__((no_sanitize("thread"), noinline))
-static struct str unseen_copy(void **copy, struct str bytes)
+__attribute__((no_sanitize("thread"), noinline)) static struct str unseen_copy(void **copy,
+									       struct str bytes)
 {
 	volatile char *to = mem_realloc(*copy, bytes.len + 1);
 	if (!to)

@@ -13,10 +13,10 @@
 #include "store/embedded/keys.h"
 
 enum rocks_family {
-	FAMILY_META,	/* RocksDB's "default" */
-	FAMILY_IDS,	/* content -> id */
-	FAMILY_DICT,	/* id -> content */
-	FAMILY_SERIES,	/* labels, postings, days */
+	FAMILY_META,   /* RocksDB's "default" */
+	FAMILY_IDS,    /* content -> id */
+	FAMILY_DICT,   /* id -> content */
+	FAMILY_SERIES, /* labels, postings, days */
 	FAMILY_SAMPLES,
 	FAMILY_RECENT,	/* requests of the last minutes */
 	FAMILY_ROLLUPS, /* reserved */

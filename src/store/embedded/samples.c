@@ -103,8 +103,8 @@ static int make_maps(struct txn *txn, const struct store_batch *batch, struct ma
 	maps->spare = arena_alloc(a, rows * sizeof(struct row));
 	maps->block_spans = arena_alloc(a, block * sizeof(struct store_span));
 	maps->block_span_ids = arena_alloc(a, block * sizeof(uint32_t));
-	bool ok = maps->frames && maps->nodes && maps->strings && maps->spans && maps->rows && maps->spare &&
-		  maps->block_spans && maps->block_span_ids;
+	bool ok = maps->frames && maps->nodes && maps->strings && maps->spans && maps->rows &&
+		  maps->spare && maps->block_spans && maps->block_span_ids;
 	for (size_t i = 0; i < BLOCK_COLUMNS; i++) {
 		maps->columns[i] = arena_alloc(a, block * sizeof(int64_t));
 		ok = ok && maps->columns[i];
@@ -209,8 +209,9 @@ static int encode_block(struct txn *txn, struct tenant *tenant, const struct sto
 	block_encode(&txn->encoded, &columns);
 	block->len = txn->encoded.len - block->offset;
 	int rc = buf_check(&txn->encoded, "sample block", err);
-	return rc ? rc : series_day(txn, tenant, series, block->key.day,
-				    columns_present(maps, count), err);
+	return rc ? rc
+		  : series_day(txn, tenant, series, block->key.day, columns_present(maps, count),
+			       err);
 }
 
 /* ---- one series ---- */
@@ -316,7 +317,8 @@ static int encode_series(struct txn *txn, struct tenant *tenant, const struct st
 	group_hours(maps->rows, series->sample_count);
 	for (size_t start = 0, end; !rc && start < series->sample_count; start = end) {
 		end = hour_end(maps->rows, start, series->sample_count);
-		rc = encode_hour(txn, tenant, batch, maps, id, maps->rows + start, end - start, err);
+		rc = encode_hour(txn, tenant, batch, maps, id, maps->rows + start, end - start,
+				 err);
 	}
 	return rc;
 }

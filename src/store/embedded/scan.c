@@ -258,8 +258,7 @@ static int step(struct walk *walk, scan_visit *visit, void *context, struct err 
 	if (!key_parse_samples(rocks_iter_key(&walk->iter), &key))
 		return err_set(err, ERR_CORRUPT, "sample block: malformed key");
 	int rc = query_check(scan->query, err);
-	if (!rc && key.series != scan->series &&
-	    roaring_bitmap_contains(walk->series, key.series))
+	if (!rc && key.series != scan->series && roaring_bitmap_contains(walk->series, key.series))
 		rc = enter_series(walk, key.series, err);
 	if (rc)
 		return rc;

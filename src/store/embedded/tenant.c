@@ -184,8 +184,8 @@ int tenants_get(struct tenants *tenants, struct rocks *rocks, rocksdb_writebatch
 		if (str_equal(str_of((*ret)->name), name))
 			return 0;
 	}
-	struct tenant **list = mem_grow(tenants->list, &tenants->cap, tenants->count + 1,
-					sizeof(*list));
+	struct tenant **list =
+		mem_grow(tenants->list, &tenants->cap, tenants->count + 1, sizeof(*list));
 	if (!list)
 		return err_set(err, ERR_NOMEM, "tenants: no memory");
 	tenants->list = list;
@@ -225,8 +225,8 @@ int tenant_day(struct tenant *tenant, struct rocks *rocks, uint32_t day, struct 
 		if ((*ret)->day == day)
 			return 0;
 	}
-	struct day_stats *days = mem_grow(tenant->days, &tenant->day_cap, tenant->day_count + 1,
-					  sizeof(*days));
+	struct day_stats *days =
+		mem_grow(tenant->days, &tenant->day_cap, tenant->day_count + 1, sizeof(*days));
 	if (!days)
 		return err_set(err, ERR_NOMEM, "totals of a day: no memory");
 	tenant->days = days;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #define NS_PER_HOUR (3600ull * 1000 * 1000 * 1000)
-#define NS_PER_DAY (24 * NS_PER_HOUR)
+#define NS_PER_DAY  (24 * NS_PER_HOUR)
 
 static inline uint32_t day_of(uint64_t time_ns)
 {

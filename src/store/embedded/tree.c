@@ -112,8 +112,8 @@ static int build_nodes(struct shape *shape, struct store_tree *ret, struct err *
 	return 0;
 }
 
-int tree_build(struct query *query, struct sums *nodes, struct arena *arena,
-	       struct store_tree *ret, struct err *err)
+int tree_build(struct query *query, struct sums *nodes, struct arena *arena, struct store_tree *ret,
+	       struct err *err)
 {
 	struct shape shape = {.query = query, .nodes = nodes, .arena = arena};
 	struct store_tree tree = {0};

@@ -23,8 +23,8 @@ struct txn {
 	struct rocks *rocks;
 	uint64_t seed;
 	rocksdb_writebatch_t *batch;
-	struct idcache cache; /* what is on disk */
-	struct idmap pending; /* what this commit adds */
+	struct idcache cache;  /* what is on disk */
+	struct idmap pending;  /* what this commit adds */
 	struct idmap requests; /* hashes of the requests in this commit */
 	struct tenants tenants;
 

@@ -58,7 +58,8 @@ static void each_kind_of_column_takes_its_encoding_and_comes_back(void **state)
 		values[i] = (int64_t)(random_u64(&random) >> 47);
 	round_trip(values, ROWS_MAX, -1);
 	for (unsigned i = 0; i < ROWS_MAX; i++)
-		values[i] = (int64_t)1000003 * random_below(&random, 100) * random_below(&random, 3);
+		values[i] =
+			(int64_t)1000003 * random_below(&random, 100) * random_below(&random, 3);
 	round_trip(values, ROWS_MAX, COLUMN_DICT);
 }
 
@@ -98,7 +99,8 @@ static void random_columns_come_back(void **state)
 	for (unsigned n = 0; n < 3000; n++) {
 		size_t count = 1 + random_below(&random, random_below(&random, 10) ? 40 : ROWS_MAX);
 		unsigned shift = random_below(&random, 64);
-		int64_t scale = 1 + random_below(&random, 1000), base = (int64_t)random_u64(&random);
+		int64_t scale = 1 + random_below(&random, 1000),
+			base = (int64_t)random_u64(&random);
 		for (size_t i = 0; i < count; i++) {
 			uint64_t v = (uint64_t)((int64_t)random_u64(&random) >> shift);
 			bool again = i && random_below(&random, 3) == 0;
@@ -121,14 +123,16 @@ static void broken_columns_are_refused(void **state)
 		{"nothing", "", 0},
 		{"an unknown encoding", "\x07\x00\x01", 3},
 		{"a constant without its value", "\x00", 1},
-		{"a number of eleven bytes", "\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12},
+		{"a number of eleven bytes", "\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+		 12},
 		{"a run of no rows", "\x01\x00\x01\x02\x00", 5},
 		{"a run past the end", "\x01\x00\x01\x02\x11", 5},
 		{"packed without bits", "\x04\x00\x01\x00", 4},
 		{"packed in 57 bits", "\x04\x00\x01\x39", 4},
 		{"packed and cut short", "\x04\x00\x01\x08\x01\x02", 6},
 		{"an index behind its dictionary",
-		 "\x05\x00\x01\x01\x07\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01",
+		 "\x05\x00\x01\x01\x07\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01"
+		 "\x01",
 		 21},
 		{"a dictionary of 257", "\x05\x00\x01\x81\x02", 5},
 	};
@@ -223,11 +227,13 @@ static void a_changed_or_cut_block_never_reads_outside(void **state)
 		struct block block;
 		random_rows(&random, r);
 		block_encode(&out, &r->rows);
-		size_t len = random_below(&random, 2) ? out.len : random_below(&random, (uint32_t)out.len);
+		size_t len = random_below(&random, 2) ? out.len
+						      : random_below(&random, (uint32_t)out.len);
 		char *copy = malloc(len ? len : 1); /* exact, for the sanitizer */
 		memcpy(copy, out.ptr, len);
 		for (unsigned i = 0; len && i < 3; i++)
-			copy[random_below(&random, (uint32_t)len)] ^= (char)(1 << random_below(&random, 8));
+			copy[random_below(&random, (uint32_t)len)] ^=
+				(char)(1 << random_below(&random, 8));
 		if (!block_open(str_make(copy, len), 0, &block, NULL)) {
 			for (unsigned c = 0; c < BLOCK_COLUMNS; c++)
 				(void)!block_column(&block, (enum block_column)c, values, NULL);
@@ -305,19 +311,23 @@ static void dictionary_runs_come_back(void **state)
 					     random_below(&random, 30));
 		}
 		run_put_nodes(&out, nodes, count, 5000);
-		must(run_get_nodes(buf_text(&out), 5000, nodes_back, NODES_PER_PAGE, &got, &err), &err);
+		must(run_get_nodes(buf_text(&out), 5000, nodes_back, NODES_PER_PAGE, &got, &err),
+		     &err);
 		assert_int_equal(got, count);
 		assert_memory_equal(nodes, nodes_back, count * sizeof(*nodes));
-		assert_int_equal(run_get_nodes(buf_text(&out), 5000, nodes_back, count - 1, &got, &err),
+		assert_int_equal(run_get_nodes(buf_text(&out), 5000, nodes_back, count - 1, &got,
+					       &err),
 				 ERR_CORRUPT);
 		buf_clear(&out);
 		run_put_frames(&out, frames, count);
-		must(run_get_frames(buf_text(&out), frames_back, FRAMES_PER_PAGE, &got, &err), &err);
+		must(run_get_frames(buf_text(&out), frames_back, FRAMES_PER_PAGE, &got, &err),
+		     &err);
 		assert_int_equal(got, count);
 		assert_memory_equal(frames, frames_back, count * sizeof(*frames));
 		buf_clear(&out);
 		run_put_strings(&out, strings, count);
-		must(run_get_strings(buf_text(&out), strings_back, STRINGS_PER_PAGE, &got, &err), &err);
+		must(run_get_strings(buf_text(&out), strings_back, STRINGS_PER_PAGE, &got, &err),
+		     &err);
 		assert_int_equal(got, count);
 		for (size_t i = 0; i < count; i++)
 			assert_true(str_equal(strings[i], strings_back[i]));

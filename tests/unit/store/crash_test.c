@@ -71,7 +71,8 @@ static unsigned run_and_kill(const char *path, unsigned first, unsigned wait_us)
 /* How often each batch is in the store: 0 or 1, counted by its samples. */
 static unsigned check_all(struct store *store, unsigned last_acknowledged)
 {
-	struct store_selection all = {.tenant = STR("t"), .start_ns = NOW_NS,
+	struct store_selection all = {.tenant = STR("t"),
+				      .start_ns = NOW_NS,
 				      .end_ns = NOW_NS + 3600ull * NS_PER_S};
 	struct str by = STR("batch");
 	struct store_points *points;
@@ -95,7 +96,8 @@ static unsigned check_all(struct store *store, unsigned last_acknowledged)
 	}
 	for (unsigned i = 1; i <= last_acknowledged; i++)
 		if (!seen[i])
-			fail_msg("batch %u was acknowledged and is lost (last %u)", i, last_acknowledged);
+			fail_msg("batch %u was acknowledged and is lost (last %u)", i,
+				 last_acknowledged);
 	assert_true(highest <= last_acknowledged + 1);
 	free(seen);
 	arena_deinit(&arena);
@@ -111,7 +113,8 @@ static void nothing_acknowledged_is_lost_and_nothing_counts_twice(void **state)
 	uint64_t slowest_ns = 0;
 	temp_directory(path);
 	for (unsigned round = 0; round < rounds; round++) {
-		unsigned acknowledged = run_and_kill(path, last + 1, 20000 + random_below(&random, 250000));
+		unsigned acknowledged =
+			run_and_kill(path, last + 1, 20000 + random_below(&random, 250000));
 		uint64_t start_ns = clock_mono_ns();
 		struct store *store = open_store(path);
 		uint64_t took_ns = clock_mono_ns() - start_ns;

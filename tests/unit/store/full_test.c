@@ -65,9 +65,12 @@ static int write_big(struct store *store, unsigned number, struct err *err)
 	struct tiny_batch tiny;
 	tiny_batch(&tiny, number, NOW_NS);
 	for (unsigned i = 0; i < SAMPLES; i++)
-		samples[i] = (struct store_sample){
-			.time_ns = NOW_NS + random_u64(&random) % 1000000000, .value = 1,
-			.node = 1 + i % 2, .tid = random_below(&random, UINT32_MAX), .cpu = -1};
+		samples[i] =
+			(struct store_sample){.time_ns = NOW_NS + random_u64(&random) % 1000000000,
+					      .value = 1,
+					      .node = 1 + i % 2,
+					      .tid = random_below(&random, UINT32_MAX),
+					      .cpu = -1};
 	tiny.series.samples = samples;
 	tiny.series.sample_count = SAMPLES;
 	return store_write(store, &tiny.batch, err);
@@ -91,8 +94,8 @@ static void check_recovery(struct small_disk *disk, off_t left_bytes, bool no_re
 	int64_t before = total_of(store);
 	store->ignore_reserve = no_reserve;
 	fill_disk(disk, left_bytes);
-	unsigned written = write_until_refused(store, 1000u * (unsigned)(1 + before % 977), &code,
-					       &err);
+	unsigned written =
+		write_until_refused(store, 1000u * (unsigned)(1 + before % 977), &code, &err);
 	if (code != ERR_LIMIT)
 		fail_msg("refused with %d: %s", code, err.text);
 	print_message("refused after %u batches: %s\n", written, err.text);
@@ -151,8 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_disk_without_its_reserve_refuses_ingest_and_recovers),
-		cmocka_unit_test(
-			a_disk_that_is_full_to_the_last_byte_refuses_ingest_and_recovers),
+		cmocka_unit_test(a_disk_that_is_full_to_the_last_byte_refuses_ingest_and_recovers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

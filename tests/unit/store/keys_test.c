@@ -23,10 +23,11 @@ static struct sample_key random_key(struct random *random)
 {
 	/* Few values per part, on both sides of the byte borders. */
 	static const uint64_t values[] = {0, 1, 255, 256, 65535, 65536, UINT32_MAX - 1, UINT32_MAX};
-	return (struct sample_key){
-		(uint32_t)values[random_below(random, 8)], (uint32_t)values[random_below(random, 8)],
-		(uint32_t)values[random_below(random, 8)], values[random_below(random, 8)] << 20,
-		values[random_below(random, 8)]};
+	return (struct sample_key){(uint32_t)values[random_below(random, 8)],
+				   (uint32_t)values[random_below(random, 8)],
+				   (uint32_t)values[random_below(random, 8)],
+				   values[random_below(random, 8)] << 20,
+				   values[random_below(random, 8)]};
 }
 
 static void bytes_sort_as_tenant_day_series_time_sequence(void **state)

@@ -9,12 +9,15 @@
 
 #include <cmocka.h>
 
-#define DAY_NS (24ull * 3600 * 1000000000)
+#define DAY_NS	  (24ull * 3600 * 1000000000)
 #define FIRST_DAY 20000ull
 
 const struct str model_tenants[MODEL_TENANTS] = {{"anonymous", 9}, {"other", 5}};
 
-static const struct str thread_names[MODEL_THREAD_NAMES] = {{"", 0}, {"main", 4}, {"gc", 2}, {"io-1", 4}};
+static const struct str thread_names[MODEL_THREAD_NAMES] = {{"", 0},
+							    {"main", 4},
+							    {"gc", 2},
+							    {"io-1", 4}};
 
 /* Names that differ only in '.' and '_', and names of sample fields, are here on purpose. */
 static const struct {
@@ -81,7 +84,11 @@ static void random_labels(struct random *random, struct model_labels *ret)
 
 static uint64_t random_time(struct random *random, uint64_t base_ns)
 {
-	switch (random_below(random, 4)) {
+	switch (random_below(random, 6)) {
+	case 4: /* on the borders of hours, days and points */
+		return FIRST_DAY * DAY_NS + random_below(random, 144) * (DAY_NS / 48);
+	case 5: /* the same, and close to the others of its block */
+		return base_ns - base_ns % (DAY_NS / 48) + random_below(random, 2) * (DAY_NS / 48);
 	case 0:
 		return base_ns; /* many at once */
 	case 1:
@@ -100,8 +107,9 @@ static void random_sample(struct random *random, uint64_t base_ns, struct model_
 	for (unsigned i = 0; i < s->depth; i++)
 		s->frames[i] = random_below(random, 4) + (i ? 4 * (s->frames[i - 1] % 5) : 0);
 	s->time_ns = random_time(random, base_ns);
-	s->value = random_below(random, 3) ? 10000000ll * random_below(random, 9)
-					   : (int64_t)random_u64(random) >> random_below(random, 63);
+	s->value = random_below(random, 3)
+			   ? 10000000ll * random_below(random, 9)
+			   : (int64_t)random_u64(random) >> random_below(random, 63);
 	s->pid = columns ? random_below(random, 9) : 0;
 	s->tid = columns ? random_below(random, 5) : 0;
 	s->thread_name = columns ? random_below(random, MODEL_THREAD_NAMES) : 0;
@@ -140,8 +148,8 @@ static void fill_series(struct random *random, struct model_batch *b, unsigned a
 			.span = s->span,
 		};
 	}
-	b->series[at] = (struct store_series){b->labels[at].list, b->labels[at].count, b->rows[at],
-					      count};
+	b->series[at] =
+		(struct store_series){b->labels[at].list, b->labels[at].count, b->rows[at], count};
 }
 
 void model_random_batch(struct random *random, struct model_batch *b)
@@ -264,9 +272,9 @@ enum word { WORD_NONE, WORD_PID, WORD_TID, WORD_THREAD, WORD_CPU, WORD_SPAN, WOR
 
 static enum word word_of(struct str name)
 {
-	static const char *const words[] = {"",		   "process.pid",	 "thread.id",
-					    "thread.name", "cpu.logical_number", "span_id",
-					    "trace_id"};
+	static const char *const words[] =
+		{"",	    "process.pid", "thread.id", "thread.name", "cpu.logical_number",
+		 "span_id", "trace_id"};
 	for (unsigned i = 1; i < 7; i++)
 		if (alike(str_of(words[i]), name))
 			return (enum word)i;

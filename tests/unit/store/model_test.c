@@ -31,20 +31,53 @@ struct round {
 /* ---- random questions ---- */
 
 static const char *const names[] = {
-	"service_name", "service.name", "__profile_type__", "region", "zone", "absent",
-	"process.executable.name", "process_executable_name", "process.pid", "process_pid",
-	"thread.name", "thread_name", "thread.id", "thread_id", "cpu.logical_number",
-	"cpu_logical_number", "span_id", "trace_id",
+	"service_name",
+	"service.name",
+	"__profile_type__",
+	"region",
+	"zone",
+	"absent",
+	"process.executable.name",
+	"process_executable_name",
+	"process.pid",
+	"process_pid",
+	"thread.name",
+	"thread_name",
+	"thread.id",
+	"thread_id",
+	"cpu.logical_number",
+	"cpu_logical_number",
+	"span_id",
+	"trace_id",
 };
 
 static const char *const values[] = {
-	"", "a", "b", "ab", "nginx", "node", "alias", "eu", "1", "2", "7", "8", "0", "main", "gc",
-	"labelled", "cpu", "a0a0a0a0a0a0a0a0", "11111111111111111111111111111111",
+	"",
+	"a",
+	"b",
+	"ab",
+	"nginx",
+	"node",
+	"alias",
+	"eu",
+	"1",
+	"2",
+	"7",
+	"8",
+	"0",
+	"main",
+	"gc",
+	"labelled",
+	"cpu",
+	"a0a0a0a0a0a0a0a0",
+	"11111111111111111111111111111111",
 };
 
 static const char *const patterns[] = {
-	"", ".*", ".+", "a|b", "a.*", ".*b", "[ab]+", "eu(-west)?", "n(ginx|ode)", "main|gc|labelled",
-	"[0-9]+", "7|8", "x", "(a0)+|1+", "|a", "1", "a?",
+	"",	  ".*",	   ".+",	 "a|b",		"a.*",
+	".*b",	  "[ab]+", "eu(-west)?", "n(ginx|ode)", "main|gc|labelled",
+	"[0-9]+", "7|8",   "x",		 "(a0)+|1+",	"|a",
+	"1",	  "a?",
 };
 
 static struct str pick(struct random *random, const char *const *list, size_t count)
@@ -72,6 +105,10 @@ static void random_selection(struct round *r)
 	s->start_ns = first + random_u64(&r->random) % (3 * DAY_NS);
 	s->end_ns = s->start_ns + random_u64(&r->random) %
 					  (random_below(&r->random, 2) ? 2 * DAY_NS : DAY_NS / 100);
+	if (random_below(&r->random, 3) == 0) { /* where samples are, to the nanosecond */
+		s->start_ns = first + random_below(&r->random, 100) * (DAY_NS / 48);
+		s->end_ns = s->start_ns + random_below(&r->random, 50) * (DAY_NS / 48);
+	}
 	if (random_below(&r->random, 3) == 0) {
 		s->start_ns = 0;
 		s->end_ns = UINT64_MAX;
@@ -146,7 +183,8 @@ static void ask_points(struct round *r)
 	if (groups == 2 && str_equal(group_by[0], group_by[1]))
 		groups = 1;
 	must(store_points(r->store, &r->selection, step_ns, group_by, groups, &r->arena, &points,
-			  &count, &err), &err);
+			  &count, &err),
+	     &err);
 	for (size_t i = 0; i < count; i++) {
 		char labels[512], *at = labels;
 		*at = 0;
@@ -200,7 +238,8 @@ static void ask_series(struct round *r)
 	struct err err;
 	char *expected;
 	must(store_series_labels(r->store, &r->selection, wanted, some, &r->arena, &list, &count,
-				 &err), &err);
+				 &err),
+	     &err);
 	for (size_t i = 0; i < count; i++) {
 		char text[TEXT_MAX], *at = text;
 		for (size_t l = 0; l < list[i].label_count; l++)
@@ -267,7 +306,7 @@ static void operate(struct round *r)
 		restart(r);
 		return;
 	}
-	static void (*const ask[])(struct round *r) = {
+	static void (*const ask[])(struct round * r) = {
 		ask_merge, ask_merge, ask_points, ask_points, ask_names, ask_values, ask_series,
 	};
 	random_selection(r);

@@ -202,7 +202,8 @@ static void a_cancelled_query_stops(void **state)
 {
 	struct fixture *f = *state;
 	_Atomic int cancelled = 1;
-	struct store_selection all = {.tenant = STR("t"), .end_ns = UINT64_MAX,
+	struct store_selection all = {.tenant = STR("t"),
+				      .end_ns = UINT64_MAX,
 				      .cancelled = &cancelled};
 	struct store_tree tree;
 	struct arena arena = {0};
@@ -215,7 +216,8 @@ static void a_cancelled_query_stops(void **state)
 static void a_query_beyond_its_memory_is_refused(void **state)
 {
 	struct fixture *f = *state;
-	struct store_selection all = {.tenant = STR("t"), .end_ns = UINT64_MAX,
+	struct store_selection all = {.tenant = STR("t"),
+				      .end_ns = UINT64_MAX,
 				      .memory_limit_bytes = 64 * 1024};
 	struct store_tree tree;
 	struct arena arena = {0};
@@ -236,8 +238,10 @@ static void a_hopeless_regular_expression_is_stopped(void **state)
 {
 	struct fixture *f = *state;
 	struct store_matcher matcher = {MATCH_REGEX, STR("service_name"), STR("((a+)+)+[bd]")};
-	struct store_selection selection = {.tenant = STR("t"), .matchers = &matcher,
-					    .matcher_count = 1, .end_ns = UINT64_MAX};
+	struct store_selection selection = {.tenant = STR("t"),
+					    .matchers = &matcher,
+					    .matcher_count = 1,
+					    .end_ns = UINT64_MAX};
 	struct tiny_batch tiny;
 	struct arena arena = {0};
 	struct str *names;
@@ -323,7 +327,8 @@ static void after_a_failed_write_the_store_opens_anew_and_goes_on(void **state)
 	pthread_mutex_lock(&f->store->writer.commit_lock);
 	tiny_batch(&tiny, 2, NOW_NS);
 	tiny.frames[1].name = STR("never written");
-	must(txn_add(&f->store->writer.txn, &tiny.batch, (struct hash128){1, 2}, 1, &duplicate, &err),
+	must(txn_add(&f->store->writer.txn, &tiny.batch, (struct hash128){1, 2}, 1, &duplicate,
+		     &err),
 	     &err);
 	txn_abort(&f->store->writer.txn);
 	f->store->writer.broken = ERR_IO;
