@@ -20,7 +20,7 @@ struct cur {
 static inline struct cur cur_make(const void *ptr, size_t len)
 {
 	const uint8_t *p = ptr;
-	return (struct cur){p, p, p + len, false};
+	return (struct cur){p, p, p ? p + len : p, false}; /* NULL + 0 is undefined in C */
 }
 
 static inline bool cur_ok(const struct cur *c)

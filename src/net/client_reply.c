@@ -1,7 +1,7 @@
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/cursor.h"
 #include "base/zip.h"
-#include "base64.h"
 #include "client_state.h"
 #include "grpc_status.h"
 
@@ -55,6 +55,15 @@ static void begin_answer(struct client_call *call)
 	buf_clear(&call->details);
 }
 
+/* What does not read as base64 counts as no details. */
+static void take_details(struct client_call *call, struct str value)
+{
+	buf_clear(&call->details);
+	if (!buf_reserve(&call->details, base64_decoded_max(value.len)) ||
+	    !base64_get(value, call->details.ptr, &call->details.len))
+		buf_clear(&call->details);
+}
+
 static void take_header(struct client_call *call, struct str name, struct str value)
 {
 	struct net_reply *reply = call->reply;
@@ -68,9 +77,8 @@ static void take_header(struct client_call *call, struct str name, struct str va
 		call->packed_grpc = str_equal(value, STR("gzip"));
 	else if (str_equal_nocase(name, STR("retry-after")))
 		reply->retry_after_ms = retry_after_ms(value);
-	else if (str_equal_nocase(name, STR("grpc-status-details-bin")) &&
-		 base64_decode(value, &call->details, NULL) != 0)
-		buf_clear(&call->details);
+	else if (str_equal_nocase(name, STR("grpc-status-details-bin")))
+		take_details(call, value);
 }
 
 size_t client_on_header(char *ptr, size_t size, size_t count, void *user)

@@ -1,9 +1,10 @@
 /* gRPC over HTTP/2 (grpc/doc/PROTOCOL-HTTP2.md): a message travels as one flag
  * byte (packed or not), its length in four bytes, and its bytes. */
 #include <stdio.h>
+#include <string.h>
 
+#include "base/base64.h"
 #include "base/cursor.h"
-#include "base64.h"
 #include "grpc_status.h"
 #include "net.h"
 #include "unpack.h"
@@ -126,14 +127,17 @@ static struct str status_text(struct net_answer *answer, int status)
 
 static void add_details(struct net_answer *answer, int status, struct str message, int64_t retry_ms)
 {
-	struct buf details = {0};
+	struct buf details = {0}, text = {0};
 	size_t cap;
 	char *out = scratch(answer, &cap);
 
 	grpc_status_encode(status, message, retry_ms, &details);
-	size_t len = details.failed ? 0 : base64_encode(buf_text(&details), out, cap);
-	if (len)
-		net_answer_trailer(answer, STR("grpc-status-details-bin"), keep(answer, len));
+	base64_put(&text, buf_text(&details), false); /* -bin headers go without padding */
+	if (!details.failed && !text.failed && text.len <= cap) {
+		memcpy(out, text.ptr, text.len);
+		net_answer_trailer(answer, STR("grpc-status-details-bin"), keep(answer, text.len));
+	}
+	buf_deinit(&text);
 	buf_deinit(&details);
 }
 

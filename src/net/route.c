@@ -25,13 +25,19 @@ static void add_allowed(struct call *call, const char *method, struct str *allow
 		*allow = STR("");
 }
 
+/* The first pattern that fits the path says what is there; wider ones behind it (what is for
+ * everything else) do not make up for a method that it does not take. */
 enum refusal route_find(const struct net_route *routes, size_t count, struct call *call,
 			struct str *ret_allow)
 {
+	struct str pattern = {NULL, 0};
+
 	*ret_allow = STR("");
 	for (size_t i = 0; i < count; i++) {
-		if (!path_matches(&routes[i], call->request.path))
+		if (!path_matches(&routes[i], call->request.path) ||
+		    (pattern.ptr && !str_equal(pattern, str_of(routes[i].path))))
 			continue;
+		pattern = str_of(routes[i].path);
 		if (method_matches(&routes[i], call->request.method)) {
 			call->route = &routes[i];
 			if (routes[i].body_limit_bytes)

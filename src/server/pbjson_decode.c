@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <math.h>
 
-#include "server/pbjson_base64.h"
+#include "base/base64.h"
 
 struct decode {
 	struct arena *arena;
@@ -198,10 +198,10 @@ static int take_bytes(const struct decode *d, const ProtobufCFieldDescriptor *fi
 	if (!json_is_string(json))
 		return fail(d, field, "base64 in a string");
 	struct str text = str_make(json_string_value(json), json_string_length(json));
-	uint8_t *out = arena_alloc(d->arena, text.len + 1);
+	uint8_t *out = arena_alloc(d->arena, base64_decoded_max(text.len));
 	if (!out)
 		return no_memory(d);
-	if (!pbjson_base64_decode(text, out, &bytes->len))
+	if (!base64_get(text, out, &bytes->len))
 		return fail(d, field, "base64 in a string");
 	bytes->data = out;
 	return 0;

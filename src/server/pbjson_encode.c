@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "server/pbjson_base64.h"
+#include "base/base64.h"
 
 static const void *member(const ProtobufCMessage *message, unsigned offset)
 {
@@ -119,7 +119,7 @@ static void put_enum(struct buf *out, const ProtobufCFieldDescriptor *field, int
 static void put_bytes(struct buf *out, const ProtobufCBinaryData *bytes)
 {
 	buf_char(out, '"');
-	pbjson_base64_encode(str_make(bytes->data, bytes->len), out);
+	base64_put(out, str_make(bytes->data, bytes->len), true);
 	buf_char(out, '"');
 }
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/base64.h"
+
 static void put_escaped(struct buf *out, uint8_t byte)
 {
 	switch (byte) {
@@ -65,19 +67,8 @@ void json_put_double(struct buf *out, double real)
 
 void json_put_base64(struct buf *out, struct str bytes)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 	buf_char(out, '"');
-	for (size_t i = 0; i < bytes.len; i += 3) {
-		uint32_t word = 0;
-		for (size_t k = 0; k < 3; k++)
-			word = word << 8 | (i + k < bytes.len ? (uint8_t)bytes.ptr[i + k] : 0);
-		buf_char(out, digits[word >> 18]);
-		buf_char(out, digits[word >> 12 & 63]);
-		buf_char(out, i + 1 < bytes.len ? digits[word >> 6 & 63] : '=');
-		buf_char(out, i + 2 < bytes.len ? digits[word & 63] : '=');
-	}
+	base64_put(out, bytes, true);
 	buf_char(out, '"');
 }
 
@@ -102,35 +93,11 @@ bool text_from_hex(struct str text, uint8_t *ret, size_t len)
 	return true;
 }
 
-static int base64_digit(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' || c == '-' ? 62 : c == '/' || c == '_' ? 63 : -1;
-}
-
 struct str text_from_base64(struct arena *arena, struct str text)
 {
-	struct str none = {NULL, 0};
-	uint32_t word = 0;
-	size_t len = 0, digits = text.len;
-
-	while (digits > 0 && text.len - digits < 2 && text.ptr[digits - 1] == '=')
-		digits--;
-	char *out = digits % 4 == 1 ? NULL : arena_alloc(arena, digits / 4 * 3 + 3);
-	if (!out)
-		return none;
-	for (size_t i = 0; i < digits; i++) {
-		int digit = base64_digit(text.ptr[i]);
-		if (digit < 0)
-			return none;
-		word = word << 6 | (uint32_t)digit;
-		if (i % 4 > 0)
-			out[len++] = (char)(word >> (6 - 2 * (i % 4)));
-	}
+	size_t len = 0;
+	char *out = arena_alloc(arena, base64_decoded_max(text.len));
+	if (!out || !base64_get(text, out, &len))
+		return (struct str){NULL, 0};
 	return (struct str){out, len};
 }

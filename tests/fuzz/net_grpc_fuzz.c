@@ -2,8 +2,8 @@
  * of addresses. */
 #include <string.h>
 
+#include "base/base64.h"
 #include "net/addr.h"
-#include "net/base64.h"
 #include "net/grpc_status.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -16,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char small[64], large[2048], again[2048];
 
 	(void)grpc_status_retry_ms(text);
-	if (base64_decode(text, &decoded, NULL) == 0)
+	if (buf_reserve(&decoded, base64_decoded_max(size)) &&
+	    base64_get(text, decoded.ptr, &decoded.len))
 		(void)grpc_status_retry_ms(buf_text(&decoded));
 	buf_deinit(&decoded);
 	grpc_message_decode(text, small, sizeof(small));

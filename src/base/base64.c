@@ -1,11 +1,10 @@
-#include "server/pbjson_base64.h"
+#include "base/base64.h"
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-void pbjson_base64_encode(struct str bytes, struct buf *out)
+void base64_put(struct buf *out, struct str bytes, bool padded)
 {
 	const uint8_t *in = (const uint8_t *)bytes.ptr;
-
 	for (size_t i = 0; i < bytes.len; i += 3) {
 		size_t left = bytes.len - i;
 		uint32_t group = (uint32_t)in[i] << 16;
@@ -16,18 +15,21 @@ void pbjson_base64_encode(struct str bytes, struct buf *out)
 		char text[4] = {alphabet[group >> 18], alphabet[group >> 12 & 63],
 				left > 1 ? alphabet[group >> 6 & 63] : '=',
 				left > 2 ? alphabet[group & 63] : '='};
-		buf_append(out, text, sizeof(text));
+		buf_append(out, text, padded || left > 2 ? 4 : left + 1);
 	}
 }
 
-static int value_of(char c)
+static int digit_of(char c)
 {
-	if (c == '-')
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	if (c == '+' || c == '-')
 		return 62;
-	if (c == '_')
-		return 63;
-	const char *found = c ? strchr(alphabet, c) : NULL;
-	return found ? (int)(found - alphabet) : -1;
+	return c == '/' || c == '_' ? 63 : -1;
 }
 
 static struct str without_padding(struct str text)
@@ -37,8 +39,9 @@ static struct str without_padding(struct str text)
 	return text;
 }
 
-bool pbjson_base64_decode(struct str text, uint8_t *out, size_t *ret_len)
+bool base64_get(struct str text, void *out, size_t *ret_len)
 {
+	uint8_t *to = out;
 	uint32_t bits = 0;
 	unsigned count = 0;
 	size_t len = 0;
@@ -46,15 +49,15 @@ bool pbjson_base64_decode(struct str text, uint8_t *out, size_t *ret_len)
 	if (text.len % 4 == 0)
 		text = without_padding(text);
 	for (size_t i = 0; i < text.len; i++) {
-		int value = value_of(text.ptr[i]);
-		if (value < 0)
+		int digit = digit_of(text.ptr[i]);
+		if (digit < 0)
 			return false;
-		bits = bits << 6 | (uint32_t)value;
+		bits = bits << 6 | (uint32_t)digit;
 		count += 6;
 		if (count < 8)
 			continue;
 		count -= 8;
-		out[len++] = (uint8_t)(bits >> count);
+		to[len++] = (uint8_t)(bits >> count);
 		bits &= (1U << count) - 1;
 	}
 	*ret_len = len;
