@@ -99,7 +99,7 @@ struct config_env {
  * ${yaml:text}, nested, innermost first; $$ is $. A reference that is the whole value is read as
  * YAML (so it may be a number, list or map), one inside text gives its text; an unset variable is
  * null or empty, and warned about. ERR_INVALID, ERR_LIMIT "too many recursive expansions". env may
- * be NULL. */
+ * be NULL; a NULL root has nothing to expand. */
 MUST_USE int config_expand(struct arena *arena, struct config_node *root,
 			   const struct config_env *env, struct err *err);
 /* Pyroscope style (-config.expand-env), on the whole text before parsing: ${VAR} and

@@ -336,7 +336,7 @@ int config_expand(struct arena *arena, struct config_node *root, const struct co
 {
 	struct expand x = {.arena = arena, .env = env, .err = err};
 
-	return expand_all(&x, root);
+	return root ? expand_all(&x, root) : 0;
 }
 
 /* ---- Pyroscope's whole text ---- */

@@ -37,6 +37,8 @@ static void take_output(const char *text, size_t len, void *arg)
 	struct output *out = arg;
 	size_t room = sizeof(out->text) - out->len;
 
+	if (len == 0) /* text may be NULL then */
+		return;
 	memcpy(out->text + out->len, text, len < room ? len : room);
 	out->len += len < room ? len : room;
 	if (len <= room)
