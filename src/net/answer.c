@@ -95,7 +95,7 @@ static bool is_refused(struct str parameters)
 	return false;
 }
 
-static bool accepts_gzip(const struct net_request *request)
+bool net_accepts_gzip(const struct net_request *request)
 {
 	struct str rest = net_header_get(request, STR("accept-encoding"));
 	struct str part;
@@ -122,7 +122,7 @@ void net_answer_gzip(const struct net_request *request, struct net_answer *answe
 	    has_header(answer, STR("content-encoding")))
 		return;
 	net_answer_header(answer, STR("vary"), STR("accept-encoding"));
-	if (!accepts_gzip(request))
+	if (!net_accepts_gzip(request))
 		return;
 	if (zip_gzip(plain, GZIP_LEVEL, &packed, NULL) || packed.len >= plain.len) {
 		buf_deinit(&packed);

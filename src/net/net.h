@@ -70,6 +70,8 @@ void net_answer_text(struct net_answer *answer, int status, const char *fmt, ...
 	__attribute__((format(printf, 3, 4)));
 /* The status of err_info and the sentence as one line; for HTTP what net_grpc_error is for gRPC. */
 void net_answer_error(struct net_answer *answer, const struct err *err);
+/* Does Accept-Encoding allow gzip (RFC 9110 section 12.5.3)? */
+bool net_accepts_gzip(const struct net_request *request);
 /* Packs a body over 1 KiB when the request's Accept-Encoding allows gzip and no Content-Encoding
  * is set, and sets Content-Encoding and Vary. Without memory the answer stays as it is. Call it
  * last. */

@@ -4,7 +4,6 @@
 #include "server/assets.h"
 
 #include "base/zip.h"
-#include "server/accept.h"
 #include "server/api.h"
 
 enum { PLAIN_MAX_BYTES = 16 * 1024 * 1024 };
@@ -58,7 +57,7 @@ static void send_body(const struct net_request *request, const struct asset *ass
 	struct str gzip = str_make(asset->gzip, asset->gzip_len);
 	struct err err;
 
-	if (accept_gzip(request)) {
+	if (net_accepts_gzip(request)) {
 		answer->static_body = gzip;
 		net_answer_header(answer, STR("content-encoding"), STR("gzip"));
 		return;

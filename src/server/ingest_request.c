@@ -165,6 +165,11 @@ void ingest_grpc(void *user, const struct net_request *request, struct net_answe
 	struct failure failure = {.retry_ms = -1};
 	uint64_t start_ns = clock_mono_ns();
 
+	/* gRPC over HTTP/2, "Requests": another content type is answered in HTTP. */
+	if (!net_is_grpc(request)) {
+		net_answer_text(answer, 415, "Content-Type: send application/grpc");
+		return;
+	}
 	metric_add(&grpc_requests, 1);
 	if (run_grpc(user, request, answer, &failure)) {
 		metric_add(&failures, 1);
@@ -210,6 +215,8 @@ static int run_http(struct ingest *ingest, const struct net_request *request,
 
 	if (rc == ERR_LIMIT)
 		answer->status = 413;
+	else if (rc == ERR_UNSUPPORTED) /* its coding: RFC 9110, section 15.5.16 */
+		answer->status = 415;
 	rc = rc ? rc : take(ingest, request, json, message, &partial, failure);
 	rc = rc ? rc : wire_otlp_response(encoding, &partial, &answer->body, &failure->err);
 	if (!rc)
@@ -234,11 +241,11 @@ static void answer_failure(const struct net_request *request, enum wire_encoding
 			   struct net_answer *answer, const struct failure *failure)
 {
 	const struct err_info *info = err_info(failure->err.code);
-	bool too_large =
-		answer->status == 413 || (info->http_status == 429 && failure->retry_ms < 0);
+	bool too_large = info->http_status == 429 && failure->retry_ms < 0;
 
 	metric_add(&failures, 1);
-	answer->status = too_large ? 413 : info->http_status;
+	if (answer->status == 0)
+		answer->status = too_large ? 413 : info->http_status;
 	if (failure->retry_ms >= 0)
 		add_retry_after(request, answer, failure->retry_ms);
 	buf_clear(&answer->body);
