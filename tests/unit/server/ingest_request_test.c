@@ -317,6 +317,12 @@ static void wrong_requests_are_refused_with_a_status(void **state)
 	assert_true(str_starts_with(buf_text(&f.answer.body), STR("{\"code\":3,")));
 	post("text/plain");
 	assert_int_equal(f.answer.status, 415);
+	send(ingest_grpc, "POST");
+	assert_int_equal(f.answer.status, 415);
+	set_header("content-encoding", "br");
+	post("application/json");
+	assert_int_equal(f.answer.status, 415);
+	set_header("content-encoding", "identity");
 	send(ingest_http, "GET");
 	assert_int_equal(f.answer.status, 405);
 	assert_true(str_equal(answer_header("allow"), STR("POST")));
