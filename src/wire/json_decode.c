@@ -2,6 +2,7 @@
  * one decoder reads them: "sample" and "line" (1.8) besides "samples" and "lines". */
 #include "wire/json_read.h"
 
+#include "base/json_bytes.h"
 #include "wire/wire.h"
 
 static void read_mappings(struct json_reader *r, const json_t *dict, struct profile_mapping *rows)
@@ -343,6 +344,9 @@ static int load(struct str text, json_t **ret, struct err *err)
 {
 	json_error_t why;
 
+	if (json_tree_bytes(text) > JSON_TREE_MAX_BYTES)
+		return err_set(err, ERR_LIMIT, "JSON: its values need more than %d MiB of memory",
+			       JSON_TREE_MAX_BYTES >> 20);
 	*ret = json_loadb(text.ptr, text.len, JSON_ALLOW_NUL, &why);
 	if (*ret)
 		return 0;

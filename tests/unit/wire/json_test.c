@@ -207,6 +207,31 @@ static void running_out_of_memory_is_an_error_at_every_point(void **state)
 	}
 }
 
+static void little_text_with_very_many_values_is_refused_before_it_is_read(void **state)
+{
+	enum { COUNT = 1000 * 1000 };
+	struct buf text = {0};
+
+	(void)state;
+	buf_cstr(&text, "{\"resourceProfiles\":[{}");
+	for (int i = 0; i < COUNT; i++)
+		buf_cstr(&text, ",{}");
+	buf_cstr(&text, "]}");
+	assert_int_equal(wire_otlp_decode_json(buf_text(&text), &arena, &limits, &batch, &report,
+					       &err),
+			 ERR_LIMIT);
+	buf_clear(&text);
+	/* The same bytes inside of a string are no values. */
+	buf_cstr(&text, "{\"unknown\":\"\\\"");
+	for (int i = 0; i < COUNT; i++)
+		buf_cstr(&text, ",{}");
+	buf_cstr(&text, "\"}");
+	assert_int_equal(wire_otlp_decode_json(buf_text(&text), &arena, &limits, &batch, &report,
+					       &err),
+			 0);
+	buf_deinit(&text);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -217,6 +242,7 @@ int main(void)
 		TEST(what_is_no_request_is_refused),
 		TEST(null_is_absent),
 		TEST(limits_hold),
+		TEST(little_text_with_very_many_values_is_refused_before_it_is_read),
 		TEST(every_cut_of_a_request_is_refused),
 		TEST(running_out_of_memory_is_an_error_at_every_point),
 	};
