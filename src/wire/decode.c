@@ -8,6 +8,7 @@ void wire_limits_default(struct wire_limits *limits)
 		.message_bytes = (size_t)256 << 20,
 		.samples = 16 << 20,
 		.rows = 16 << 20,
+		.parts = 256 << 10,
 		.value_depth = 32,
 	};
 }
@@ -50,6 +51,15 @@ int decoder_samples(struct decoder *dec, size_t count, struct profile_sample **r
 			       (unsigned long long)dec->limits->samples);
 	*ret = arena_zalloc(dec->arena, count, sizeof(**ret));
 	return *ret ? 0 : decoder_no_memory(err);
+}
+
+int decoder_part(struct decoder *dec, struct err *err)
+{
+	if (++dec->parts <= dec->limits->parts)
+		return 0;
+	return err_set(err, ERR_LIMIT,
+		       "more than %llu resources, scopes and profiles in one request",
+		       (unsigned long long)dec->limits->parts);
 }
 
 int decoder_add_string(struct decoder *dec, struct str text, struct err *err)

@@ -14,7 +14,7 @@ struct decoder {
 	/* String index as sent → index in dict.strings. */
 	uint32_t *strings;
 	uint32_t string_count;
-	uint64_t rows, samples;
+	uint64_t rows, samples, parts;
 };
 
 MUST_USE int decoder_init(struct decoder *dec, struct arena *arena,
@@ -26,6 +26,8 @@ MUST_USE int decoder_finish(struct decoder *dec, struct profile_batch **ret, str
 /* count zeroed elements, counted against the limit of rows; one more than count when extra. */
 MUST_USE int decoder_rows(struct decoder *dec, const char *what, size_t count, size_t elem_bytes,
 			  void **ret, struct err *err);
+/* Counts a resource, scope or profile about to be added: two bytes of text are enough for one. */
+MUST_USE int decoder_part(struct decoder *dec, struct err *err);
 MUST_USE int decoder_samples(struct decoder *dec, size_t count, struct profile_sample **ret,
 			     struct err *err);
 MUST_USE int decoder_no_memory(struct err *err);

@@ -298,7 +298,9 @@ static void read_scope(struct json_reader *r, const json_t *json, struct profile
 	scope->version = jr_text(r, info, "version");
 	read_pairs(r, info, &scope->attrs, &scope->attr_count, &scope->attr_cap);
 	for (size_t i = 0; i < count && !r->rc; i++) {
-		r->rc = profile_add(r->dec->batch, scope, &profile, r->err);
+		r->rc = decoder_part(r->dec, r->err);
+		if (!r->rc)
+			r->rc = profile_add(r->dec->batch, scope, &profile, r->err);
 		if (!r->rc)
 			read_profile(r, json_array_get(list, i), profile);
 	}
@@ -315,7 +317,9 @@ static void read_resource(struct json_reader *r, const json_t *json,
 	read_pairs(r, jr_member(json, "resource"), &resource->attrs, &resource->attr_count,
 		   &resource->attr_cap);
 	for (size_t i = 0; i < count && !r->rc; i++) {
-		r->rc = profile_scope_add(r->dec->batch, resource, &scope, r->err);
+		r->rc = decoder_part(r->dec, r->err);
+		if (!r->rc)
+			r->rc = profile_scope_add(r->dec->batch, resource, &scope, r->err);
 		if (!r->rc)
 			read_scope(r, json_array_get(list, i), scope);
 	}
@@ -334,7 +338,9 @@ static void read_request(struct json_reader *r, const json_t *root)
 	read_dict(r, jr_member(root, "dictionary"));
 	list = jr_list(r, root, "resourceProfiles", &count);
 	for (size_t i = 0; i < count && !r->rc; i++) {
-		r->rc = profile_resource_add(r->dec->batch, &resource, r->err);
+		r->rc = decoder_part(r->dec, r->err);
+		if (!r->rc)
+			r->rc = profile_resource_add(r->dec->batch, &resource, r->err);
 		if (!r->rc)
 			read_resource(r, json_array_get(list, i), resource);
 	}

@@ -297,9 +297,10 @@ static int add_profile(struct decoder *dec, const struct pb_field *field, const 
 		       struct profile_scope *scope, struct err *err)
 {
 	struct profile *profile;
-	int rc = field->type == PB_LEN ? profile_add(dec->batch, scope, &profile, err)
+	int rc = field->type == PB_LEN ? decoder_part(dec, err)
 				       : otlp_wrong_type(field, "ScopeProfiles", err);
 
+	rc = rc ? rc : profile_add(dec->batch, scope, &profile, err);
 	return rc ? rc : decode_profile(dec, field->bytes, roles, profile, err);
 }
 
@@ -339,9 +340,10 @@ static int add_scope(struct decoder *dec, const struct pb_field *field, const st
 		     struct profile_resource *resource, struct err *err)
 {
 	struct profile_scope *scope;
-	int rc = field->type == PB_LEN ? profile_scope_add(dec->batch, resource, &scope, err)
+	int rc = field->type == PB_LEN ? decoder_part(dec, err)
 				       : otlp_wrong_type(field, "ResourceProfiles", err);
 
+	rc = rc ? rc : profile_scope_add(dec->batch, resource, &scope, err);
 	return rc ? rc : decode_scope_profiles(dec, field->bytes, roles, scope, err);
 }
 
@@ -377,7 +379,8 @@ int otlp_resources_decode(struct decoder *dec, struct str request, const struct 
 			continue;
 		if (field.type != PB_LEN)
 			return otlp_wrong_type(&field, "ExportProfilesServiceRequest", err);
-		rc = profile_resource_add(dec->batch, &resource, err);
+		rc = decoder_part(dec, err);
+		rc = rc ? rc : profile_resource_add(dec->batch, &resource, err);
 		rc = rc ? rc : decode_resource_profiles(dec, field.bytes, roles, resource, err);
 	}
 	return rc ? rc : cur_ok(&c) ? 0 : otlp_malformed("ExportProfilesServiceRequest", err);

@@ -44,6 +44,7 @@ struct wire_limits {
 	size_t message_bytes; /* default 256 MiB */
 	uint64_t samples;     /* of one request, default 16 M */
 	uint64_t rows;	      /* of all tables of the dictionary, default 16 M */
+	uint64_t parts;	      /* resources, scopes and profiles together, default 256 K */
 	uint32_t value_depth; /* arrays in maps in arrays, default 32 */
 };
 

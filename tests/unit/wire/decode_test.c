@@ -383,6 +383,12 @@ static void limits_hold(void **state)
 	limits.rows = 20;
 	assert_int_equal(decode(AROUND(HEAD)), ERR_LIMIT);
 	wire_limits_default(&limits);
+	limits.parts = 5;
+	assert_int_equal(decode("1: { 2: { 2: {} 2: {} 2: {} } }"), 0);
+	assert_int_equal(decode("1: { 2: { 2: {} 2: {} 2: {} 2: {} } }"), ERR_LIMIT);
+	assert_int_equal(decode("1: { 2: {} 2: {} 2: {} 2: {} 2: {} }"), ERR_LIMIT);
+	assert_int_equal(decode("1: {} 1: {} 1: {} 1: {} 1: {} 1: {}"), ERR_LIMIT);
+	wire_limits_default(&limits);
 	limits.message_bytes = 100;
 	assert_int_equal(decode(AROUND(HEAD)), ERR_LIMIT);
 	wire_limits_default(&limits);
