@@ -7,6 +7,10 @@
 #include <math.h>
 
 #include "base/base64.h"
+#include "base/json_bytes.h"
+
+/* Requests are small: a question with a hundred thousand selectors is below this. */
+enum { TREE_MAX_BYTES = 32 * 1024 * 1024 };
 
 struct decode {
 	struct arena *arena;
@@ -320,6 +324,9 @@ int pbjson_decode(struct arena *arena, const ProtobufCMessageDescriptor *type, s
 {
 	struct decode d = {arena, err};
 	json_error_t why;
+	if (json_tree_bytes(text) > TREE_MAX_BYTES)
+		return err_set(err, ERR_LIMIT, "the body's values need more than %d MiB of memory",
+			       TREE_MAX_BYTES >> 20);
 	json_t *json = json_loadb(text.ptr ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES, &why);
 	if (!json)
 		return bad_json(&why, err);

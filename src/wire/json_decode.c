@@ -2,8 +2,14 @@
  * one decoder reads them: "sample" and "line" (1.8) besides "samples" and "lines". */
 #include "wire/json_read.h"
 
+#include <malloc.h>
+
 #include "base/json_bytes.h"
 #include "wire/wire.h"
+
+/* The trees of larger texts leave hundreds of MiB in glibc's heaps, one for each worker, which it
+ * does not give back by itself. */
+enum { TRIM_MIN_BYTES = 1024 * 1024 };
 
 static void read_mappings(struct json_reader *r, const json_t *dict, struct profile_mapping *rows)
 {
@@ -379,5 +385,7 @@ int wire_otlp_decode_json(struct str text, struct arena *arena, const struct wir
 		return rc;
 	read_request(&reader, root);
 	json_decref(root);
+	if (text.len > TRIM_MIN_BYTES)
+		malloc_trim(0);
 	return reader.rc ? reader.rc : decoder_finish(&dec, ret, err);
 }

@@ -178,6 +178,23 @@ static void text_that_is_no_json_is_refused(void **state)
 	}
 }
 
+static void little_text_with_very_many_values_is_refused(void **state)
+{
+	enum { COUNT = 200 * 1000 };
+	struct fixture *f = *state;
+	ProtobufCMessage *message;
+	struct buf text = {0};
+
+	buf_cstr(&text, "{\"unknown\":[{}");
+	for (int i = 0; i < COUNT; i++)
+		buf_cstr(&text, ",{}");
+	buf_cstr(&text, "]}");
+	assert_int_equal(pbjson_decode(&f->arena, MERGE_REQUEST, buf_text(&text), &message,
+				       &f->err),
+			 ERR_LIMIT);
+	buf_deinit(&text);
+}
+
 static void int64_go_out_as_strings_and_zeros_not_at_all(void **state)
 {
 	struct fixture *f = *state;
@@ -322,6 +339,7 @@ int main(void)
 		TEST(messages_and_lists_nest),
 		TEST(wrong_values_are_refused_by_field),
 		TEST(text_that_is_no_json_is_refused),
+		TEST(little_text_with_very_many_values_is_refused),
 		TEST(int64_go_out_as_strings_and_zeros_not_at_all),
 		TEST(doubles_are_as_short_as_they_can_be),
 		TEST(field_names_are_those_of_protojson),
