@@ -18,7 +18,7 @@ test: ## install what is needed, build with both compilers, run every test
 	@tools/test
 
 build: $(BUILD)/build.ninja ## build $(BUILD)/cresset
-	@ninja -j $(JOBS) -C $(BUILD) cresset
+	@ninja -j $(JOBS) -C $(BUILD) src/cli/cresset
 	@ln -sf src/cli/cresset $(BUILD)/cresset
 
 $(BUILD)/build.ninja:
