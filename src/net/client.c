@@ -71,6 +71,8 @@ static bool open_handles(struct net_client *client)
 		client->multis[kind] = curl_multi_init();
 		if (!client->multis[kind])
 			return false;
+		/* The connection of a call that failed goes when the next one has its own. */
+		curl_multi_setopt(client->multis[kind], CURLMOPT_MAXCONNECTS, 1L);
 	}
 	return client->easy != NULL;
 }
@@ -324,9 +326,13 @@ static void set_body(struct net_client *client, struct str body)
 	curl_easy_setopt(client->easy, CURLOPT_POSTFIELDS, body.ptr ? body.ptr : "");
 }
 
+/* After a timeout curl keeps the connection and would use it again: one that may be dead, and that
+ * prior knowledge fails on in any case (see post_grpc()). */
 static int post_once(struct client_call *call, const char *url, struct str body, struct err *err)
 {
 	set_options(call, url);
+	if (!call->reuse_only && (!call->client->connected || !call->client->endpoint.tls))
+		curl_easy_setopt(call->client->easy, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(call->client->easy, CURLOPT_POST, 1L);
 	set_body(call->client, body);
 	return perform(call, err);

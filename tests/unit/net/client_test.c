@@ -167,6 +167,28 @@ static void a_call_ends_at_its_timeout(void **state)
 	assert_int_equal(harness_cancelled(), 1);
 }
 
+static void a_grpc_call_after_a_timeout_goes_over_a_new_connection(void **state)
+{
+	struct harness harness;
+	struct net_reply reply;
+	struct err err = {0};
+
+	(void)state;
+	harness_start(&harness, NULL, false);
+	struct net_client *client = connect_to(&harness, "http://", (uint64_t)300 * NS_PER_MS);
+	check_grpc(client, 10);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(net_client_grpc(client, "/test.Echo/Slow", STR("10000"), false,
+						 &reply, &err),
+				 ERR_TIMEOUT);
+		net_reply_deinit(&reply);
+		check_grpc(client, 10);
+		check_grpc(client, 10);
+	}
+	net_client_destroy(client);
+	harness_stop(&harness);
+}
+
 static void *cancel_soon(void *user)
 {
 	usleep(200000);
@@ -295,6 +317,7 @@ int main(void)
 		cmocka_unit_test(connections_are_kept_between_calls),
 		cmocka_unit_test(a_grpc_error_carries_status_message_and_retry_delay),
 		cmocka_unit_test(a_call_ends_at_its_timeout),
+		cmocka_unit_test(a_grpc_call_after_a_timeout_goes_over_a_new_connection),
 		cmocka_unit_test(another_thread_cancels_a_call),
 		cmocka_unit_test(a_server_that_is_not_there_is_an_io_error_that_names_it),
 		cmocka_unit_test(a_certificate_that_nobody_vouches_for_is_refused),
