@@ -12,8 +12,8 @@ enum {
 	JSON_OBJECT_BYTES = 256, /* the object and its first eight buckets */
 	JSON_ARRAY_BYTES = 160,	 /* the array and its first eight slots */
 	JSON_VALUE_BYTES = 64,	 /* a scalar, or a key, with its slot */
-	/* Enough for 16 MiB of the densest text that a sender of profiles makes. */
-	JSON_TREE_MAX_BYTES = 256 * 1024 * 1024,
+	/* Enough for some 12 MiB of the densest text that a sender of profiles makes. */
+	JSON_TREE_MAX_BYTES = 128 * 1024 * 1024,
 };
 
 static inline size_t json_tree_bytes(struct str text)
