@@ -88,7 +88,7 @@ static void take_samples(struct agent *agent)
 	struct err err;
 	uint64_t now_ns = clock_mono_ns();
 	if (sampler_consume(agent->sampler, on_sample, agent, &err))
-		log_debug("agent", "no samples", "error=\"%s\"", err.text);
+		log_debug("agent", "no samples", "error=" LOG_Q, LOG_TEXT(err.text));
 	apply_events(agent, now_ns);
 	processes_read_waiting(agent->processes);
 }
@@ -141,7 +141,7 @@ static void forget_old(struct agent *agent, uint64_t now_ns)
 	bool changed;
 	struct err err;
 	if (agent->kernel && kallsyms_refresh(agent->kernel, &changed, &err))
-		log_debug("agent", "kernel symbols not refreshed", "error=\"%s\"", err.text);
+		log_debug("agent", "kernel symbols not refreshed", "error=" LOG_Q, LOG_TEXT(err.text));
 	give_memory_back(agent);
 }
 
@@ -153,7 +153,7 @@ static void report(struct agent *agent, uint64_t now_ns)
 	if (batch_finish(agent->maker, agent->window_start_ns + offset, now_ns + offset, &batch,
 			 &err)) {
 		agent->lost_memory += batch_samples(agent->maker);
-		log_debug("agent", "window lost", "error=\"%s\"", err.text);
+		log_debug("agent", "window lost", "error=" LOG_Q, LOG_TEXT(err.text));
 	}
 	if (batch) {
 		agent->batches++;
@@ -173,7 +173,7 @@ static void follow_cpus(struct agent *agent)
 {
 	struct err err;
 	if (events_attach(agent->events, &err) || sampler_attach(agent->sampler, &err))
-		log_debug("agent", "a CPU is not sampled", "error=\"%s\"", err.text);
+		log_debug("agent", "a CPU is not sampled", "error=" LOG_Q, LOG_TEXT(err.text));
 	files_expire(agent->files, clock_mono_ns());
 }
 

@@ -80,6 +80,19 @@ static void put_escaped(struct line *line, struct str text, bool quotes)
 	}
 }
 
+const char *log_escape(struct log_text *out, const char *text)
+{
+	size_t len = 0;
+
+	for (; *text && len + 3 <= sizeof(out->text); text++) {
+		if (*text == '"' || *text == '\\')
+			out->text[len++] = '\\';
+		out->text[len++] = *text;
+	}
+	out->text[len] = '\0';
+	return out->text;
+}
+
 static void put_time(struct line *line)
 {
 	uint64_t now_ns = clock_real_ns();

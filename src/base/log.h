@@ -24,6 +24,17 @@ void log_line(enum log_level level, const char *room, const char *msg, const cha
 /* For a value with blanks: log_warn("agent", "gave up", "path=" LOG_Q, path). */
 #define LOG_Q "\"%s\""
 
+enum { LOG_TEXT_MAX = 1536 };
+
+struct log_text {
+	char text[LOG_TEXT_MAX];
+};
+
+/* Text of outside origin as the value of LOG_Q: quotes and backslashes escaped, cut to what fits. */
+const char *log_escape(struct log_text *out, const char *text);
+/* log_warn("agent", "gave up", "why=" LOG_Q, LOG_TEXT(err->text)); valid to the end of the block. */
+#define LOG_TEXT(text_) log_escape(&(struct log_text){.text = ""}, (text_))
+
 #define log_debug(room, msg, ...) log_line(LOG_DEBUG, room, msg, __VA_ARGS__)
 #define log_info(room, msg, ...)  log_line(LOG_INFO, room, msg, __VA_ARGS__)
 #define log_warn(room, msg, ...)  log_line(LOG_WARN, room, msg, __VA_ARGS__)

@@ -11,7 +11,7 @@
 static void warn(void *data, const char *text)
 {
 	(void)data;
-	log_warn("server", "configuration", "what=\"%s\"", text);
+	log_warn("server", "configuration", "what=" LOG_Q, LOG_TEXT(text));
 }
 
 static void print_help(void)

@@ -124,6 +124,21 @@ static void a_line_too_long_is_cut_but_ended(void **state)
 	assert_true(str_ends_with(str_of(got), STR("msg=\"next\"\n")));
 }
 
+static void outside_text_keeps_its_quotes_inside_the_value(void **state)
+{
+	static char blob[4000];
+
+	(void)state;
+	capture();
+	log_warn("x", "m", "why=" LOG_Q " n=1", LOG_TEXT("key \"a\\b\": no"));
+	assert_non_null(strstr(captured(), "why=\"key \\\"a\\\\b\\\": no\" n=1\n"));
+	memset(blob, '"', sizeof(blob) - 1);
+	struct log_text cut;
+	size_t len = strlen(log_escape(&cut, blob));
+	assert_true(len < sizeof(cut.text) && len > sizeof(cut.text) - 4);
+	assert_int_equal(len % 2, 0);
+}
+
 static void *log_many(void *arg)
 {
 	for (int i = 0; i < 500; i++)
@@ -165,6 +180,7 @@ int main(void)
 		cmocka_unit_test_setup(nobody_forges_a_line, defaults),
 		cmocka_unit_test_setup(json_has_one_object_a_line, defaults),
 		cmocka_unit_test_setup(a_line_too_long_is_cut_but_ended, defaults),
+		cmocka_unit_test_setup(outside_text_keeps_its_quotes_inside_the_value, defaults),
 		cmocka_unit_test_setup(lines_of_threads_do_not_mix, defaults),
 	};
 
