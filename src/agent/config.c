@@ -72,5 +72,7 @@ int agent_config_check(const struct agent_config *config, struct err *err)
 	if (rc)
 		return rc;
 	rc = cpu_set_parse(str_of(config->pin_cpu_ids ? config->pin_cpu_ids : ""), &cpus, err);
-	return rc ? err_wrap(err, "pin_cpu_ids") : 0;
+	if (rc)
+		(void)err_wrap(err, "pin_cpu_ids");
+	return rc;
 }

@@ -107,7 +107,7 @@ static const struct config_schema pipeline_schema =
 static void warn_config(void *data, const char *text)
 {
 	(void)data;
-	log_warn("collect", "configuration", "what=\"%s\"", text);
+	log_warn("collect", "configuration", "what=" LOG_Q, LOG_TEXT(text));
 }
 
 /* ---- reading ---- */
@@ -158,8 +158,8 @@ static int read_all(const struct collect_options *options, struct arena *arena,
 		if (rc)
 			return rc;
 	}
-	*ret = root;
-	return config_expand(arena, root, &env, err);
+	*ret = root; /* NULL when every source is empty */
+	return root ? config_expand(arena, root, &env, err) : 0;
 }
 
 /* ---- checking ---- */
@@ -170,8 +170,8 @@ static int check_gate(const struct config_node *node, const struct gates *gates,
 		return 0;
 	return config_err(node, err, ERR_INVALID,
 			  "service::pipelines: pipeline \"profiles\": profiling signal support is "
-			  "at "
-			  "alpha level, gated under the \"service.profilesSupport\" feature gate "
+			  "at alpha level, gated under the \"service.profilesSupport\" feature "
+			  "gate "
 			  "(add --feature-gates=service.profilesSupport)");
 }
 
@@ -217,6 +217,10 @@ static int decode_pipelines(struct arena *arena, const struct top_config *top,
 			    size_t *ret_count, struct err *err)
 {
 	const struct config_node *node = top->service.pipelines;
+	if (node && node->kind != CONFIG_MAP && node->kind != CONFIG_NULL)
+		return config_err(node, err, ERR_INVALID,
+				  "key \"service::pipelines\": is not a map (expected pipelines as "
+				  "\"profiles: {receivers: [...], exporters: [...]}\")");
 	*ret_count = node ? node->count : 0;
 	if (*ret_count == 0)
 		return err_set(err, ERR_INVALID,
@@ -252,13 +256,19 @@ static int refuse_foreign(const struct top_config *top, struct err *err)
 	return 0;
 }
 
+/* A scalar is not empty but wrong, which is said where the section is read. */
+static bool is_empty(const struct config_node *section)
+{
+	return !section || (section->kind != CONFIG_SCALAR && section->count == 0);
+}
+
 static int check_sections(const struct top_config *top, struct err *err)
 {
-	if (!top->receivers || top->receivers->count == 0)
+	if (is_empty(top->receivers))
 		return err_set(err, ERR_INVALID,
 			       "invalid configuration: no receiver configuration specified in "
 			       "config");
-	if (!top->exporters || top->exporters->count == 0)
+	if (is_empty(top->exporters))
 		return err_set(err, ERR_INVALID,
 			       "invalid configuration: no exporter configuration specified in "
 			       "config");

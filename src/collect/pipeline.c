@@ -32,50 +32,111 @@ static int say_unknown(const struct config_node *node, enum component_kind kind,
 static void warn_config(void *data, const char *text)
 {
 	(void)data;
-	log_warn("collect", "configuration", "what=\"%s\"", text);
+	log_warn("collect", "configuration", "what=" LOG_Q, LOG_TEXT(text));
 }
 
-static int decode_component(struct graph *graph, enum component_kind kind,
-			    const struct config_entry *entry,
-			    const struct component **ret_component, void **ret_config,
-			    struct err *err)
+/* "type" or "type/name", neither part empty (component/identifiable.go of the Collector). */
+static int check_id(const struct config_node *node, enum component_kind kind, struct str id,
+		    struct err *err)
+{
+	ptrdiff_t slash = str_find_char(id, '/');
+	struct str name = slash < 0 ? id : str_trim(str_sub(id, (size_t)slash + 1, id.len));
+	if (id_type(id).len == 0)
+		return config_err(node, err, ERR_INVALID,
+				  "'%s' in \"%.*s\" id: the part before / should not be empty",
+				  component_kind_section(kind), STR_ARG(id));
+	if (name.len == 0)
+		return config_err(node, err, ERR_INVALID,
+				  "'%s' in \"%.*s\" id: the part after / should not be empty",
+				  component_kind_section(kind), STR_ARG(id));
+	return 0;
+}
+
+static int decode_config(struct graph *graph, const struct component *component,
+			 const struct config_entry *entry, const void **ret, struct err *err)
+{
+	struct config_decoder dec = {.arena = graph->arena,
+				     .style = CONFIG_COLLECTOR,
+				     .warn = warn_config};
+	dec.root = arena_printf(graph->arena, "%s::%.*s", component_kind_section(component->kind),
+				STR_ARG(entry->key))
+			   .ptr;
+	void *config = arena_zalloc(graph->arena, 1, component->schema->size + 1);
+	if (!config || !dec.root)
+		return err_set(err, ERR_NOMEM, "configuration: no memory");
+	int rc = config_defaults(component->schema, graph->arena, config, err);
+	if (!rc)
+		rc = config_decode(&dec, component->schema, entry->value, config, err);
+	*ret = config;
+	return rc;
+}
+
+static int declare(struct graph *graph, enum component_kind kind, const struct config_entry *entry,
+		   struct err *err)
 {
 	struct str type = id_type(entry->key);
 	const struct component *component = component_find(kind, type);
+	int rc = check_id(entry->value, kind, entry->key, err);
+	if (rc)
+		return rc;
 	if (!component)
 		return say_unknown(entry->value, kind, entry->key, graph->arena, err);
 	if (!str_equal(type, str_of(component->type)))
 		log_warn("collect", "deprecated alias", "alias=%.*s use=%s", STR_ARG(type),
 			 component->type);
-	void *config = arena_zalloc(graph->arena, 1, component->schema->size + 1);
-	if (!config)
+	struct declaration declared = {.component = component,
+				       .id = arena_str(graph->arena, entry->key)};
+	rc = decode_config(graph, component, entry, &declared.config, err);
+	if (rc)
+		return rc;
+	void *grown = arena_grow(graph->arena, graph->declared, &graph->declared_cap,
+				 graph->declared_count + 1, sizeof(*graph->declared));
+	if (!grown || !declared.id.ptr)
 		return err_set(err, ERR_NOMEM, "configuration: no memory");
-	struct config_decoder dec = {.arena = graph->arena,
-				     .style = CONFIG_COLLECTOR,
-				     .warn = warn_config};
-	dec.root = arena_printf(graph->arena, "%s::%.*s", component_kind_section(kind),
-				STR_ARG(entry->key))
-			   .ptr;
-	int rc = config_defaults(component->schema, graph->arena, config, err);
-	if (!rc)
-		rc = config_decode(&dec, component->schema, entry->value, config, err);
-	*ret_component = component;
-	*ret_config = config;
+	graph->declared = grown;
+	graph->declared[graph->declared_count++] = declared;
+	return 0;
+}
+
+/* Also what no pipeline uses must be right. */
+static int declare_section(struct graph *graph, enum component_kind kind,
+			   const struct config_node *section, struct err *err)
+{
+	int rc = 0;
+	if (section && section->kind != CONFIG_MAP && section->kind != CONFIG_NULL)
+		return config_err(section, err, ERR_INVALID,
+				  "key \"%s\": is not a map (expected ids with their "
+				  "configuration below them, as in \"%s: {}\")",
+				  component_kind_section(kind),
+				  kind == COMPONENT_RECEIVER ? "profiling" : "otlp_grpc");
+	for (size_t i = 0; !rc && section && i < section->count; i++)
+		rc = declare(graph, kind, &section->entries[i], err);
 	return rc;
 }
 
-static const struct config_entry *find_entry(const struct config_node *section, struct str id)
+static const struct declaration *find_declared(const struct graph *graph, enum component_kind kind,
+					       struct str id)
 {
-	for (size_t i = 0; section && i < section->count; i++)
-		if (str_equal(section->entries[i].key, id))
-			return &section->entries[i];
+	for (size_t i = 0; i < graph->declared_count; i++)
+		if (graph->declared[i].component->kind == kind &&
+		    str_equal(graph->declared[i].id, id))
+			return &graph->declared[i];
 	return NULL;
 }
 
 /* ---- instances ---- */
 
-static int add_instance(struct graph *graph, enum component_kind kind,
-			const struct config_entry *entry, struct instance **ret, struct err *err)
+static struct instance *find_instance(struct graph *graph, const struct declaration *declared)
+{
+	for (size_t i = 0; i < graph->instance_count; i++)
+		if (graph->instances[i].declared == declared)
+			return &graph->instances[i];
+	return NULL;
+}
+
+/* *ret is good until the next one is created. */
+static int create_instance(struct graph *graph, const struct declaration *declared,
+			   struct consumer next, struct instance **ret, struct err *err)
 {
 	void *grown = arena_grow(graph->arena, graph->instances, &graph->instance_cap,
 				 graph->instance_count + 1, sizeof(struct instance));
@@ -83,37 +144,19 @@ static int add_instance(struct graph *graph, enum component_kind kind,
 		return err_set(err, ERR_NOMEM, "pipeline: no memory");
 	graph->instances = grown;
 	struct instance *instance = &graph->instances[graph->instance_count];
-	*instance = (struct instance){.id = arena_str(graph->arena, entry->key)};
-	int rc = decode_component(graph, kind, entry, &instance->component, &instance->config, err);
-	if (rc)
-		return rc;
-	graph->instance_count++;
-	*ret = instance;
-	return 0;
-}
-
-static struct instance *find_instance(struct graph *graph, enum component_kind kind, struct str id)
-{
-	for (size_t i = 0; i < graph->instance_count; i++) {
-		struct instance *instance = &graph->instances[i];
-		if (instance->component->kind == kind && str_equal(instance->id, id))
-			return instance;
-	}
-	return NULL;
-}
-
-static int create_instance(struct graph *graph, struct instance *instance, struct consumer next,
-			   struct err *err)
-{
-	const struct component_settings settings = {.id = instance->id,
-						    .config = instance->config,
+	const struct component_settings settings = {.id = declared->id,
+						    .config = declared->config,
 						    .next = next,
 						    .arena = graph->arena};
-	int rc = instance->component->create(&settings, &instance->self, err);
-	if (rc)
-		return err_wrap(err, "failed to create \"%.*s\" %s", STR_ARG(instance->id),
-				component_kind_name(instance->component->kind));
-	instance->created = true;
+	*instance = (struct instance){.declared = declared};
+	int rc = declared->component->create(&settings, &instance->self, err);
+	if (rc) {
+		(void)err_wrap(err, "failed to create \"%.*s\" %s", STR_ARG(declared->id),
+			       component_kind_name(declared->component->kind));
+		return rc;
+	}
+	graph->instance_count++;
+	*ret = instance;
 	return 0;
 }
 
@@ -158,27 +201,39 @@ static struct consumer consumer_of(const struct fan_out *fan)
 	return (struct consumer){fan_out_consume, (void *)(uintptr_t)fan};
 }
 
-/* The exporters of a pipeline, each created once however many pipelines name it. */
-static int build_exporters(struct graph *graph, const struct config_node *section,
-			   const struct pipeline_config *pipeline, struct consumer *ret,
-			   struct err *err)
+static struct consumer instance_consumer(const struct instance *instance)
 {
+	return (struct consumer){instance->declared->component->consume, instance->self};
+}
+
+static bool named_before(const struct config_strings *ids, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (str_equal(ids->items[i], ids->items[at]))
+			return true;
+	return false;
+}
+
+/* The exporters of a pipeline, each created once however many pipelines name it; one that a pipeline names
+ * twice gets each batch once. */
+static int build_exporters(struct graph *graph, const struct pipeline_config *pipeline,
+			   struct consumer *ret, struct err *err)
+{
+	const struct config_strings *ids = &pipeline->exporters;
 	struct fan_out *fan = NULL;
-	int rc = make_fan_out(graph, pipeline->exporters.count, &fan, err);
-	for (size_t i = 0; !rc && i < pipeline->exporters.count; i++) {
-		struct str id = pipeline->exporters.items[i];
-		const struct config_entry *entry = find_entry(section, id);
-		if (!entry)
-			return missing_reference(pipeline, COMPONENT_EXPORTER, id, err);
-		struct instance *instance = find_instance(graph, COMPONENT_EXPORTER, id);
-		if (!instance) {
-			rc = add_instance(graph, COMPONENT_EXPORTER, entry, &instance, err);
-			if (!rc)
-				rc = create_instance(graph, instance, (struct consumer){0}, err);
-		}
+	int rc = make_fan_out(graph, ids->count, &fan, err);
+	for (size_t i = 0; !rc && i < ids->count; i++) {
+		const struct declaration *declared =
+			find_declared(graph, COMPONENT_EXPORTER, ids->items[i]);
+		if (!declared)
+			return missing_reference(pipeline, COMPONENT_EXPORTER, ids->items[i], err);
+		if (named_before(ids, i))
+			continue;
+		struct instance *instance = find_instance(graph, declared);
+		if (!instance)
+			rc = create_instance(graph, declared, (struct consumer){0}, &instance, err);
 		if (!rc)
-			fan->targets[fan->count++] =
-				(struct consumer){instance->component->consume, instance->self};
+			fan->targets[fan->count++] = instance_consumer(instance);
 	}
 	if (!rc)
 		*ret = consumer_of(fan);
@@ -186,22 +241,20 @@ static int build_exporters(struct graph *graph, const struct config_node *sectio
 }
 
 /* From the last to the first, since each needs the next one. */
-static int build_processors(struct graph *graph, const struct config_node *section,
-			    const struct pipeline_config *pipeline, struct consumer *head,
-			    struct err *err)
+static int build_processors(struct graph *graph, const struct pipeline_config *pipeline,
+			    struct consumer *head, struct err *err)
 {
+	const struct config_strings *ids = &pipeline->processors;
 	int rc = 0;
-	for (size_t i = pipeline->processors.count; !rc && i-- > 0;) {
-		struct str id = pipeline->processors.items[i];
-		const struct config_entry *entry = find_entry(section, id);
+	for (size_t i = ids->count; !rc && i-- > 0;) {
+		const struct declaration *declared =
+			find_declared(graph, COMPONENT_PROCESSOR, ids->items[i]);
 		struct instance *instance = NULL;
-		if (!entry)
-			return missing_reference(pipeline, COMPONENT_PROCESSOR, id, err);
-		rc = add_instance(graph, COMPONENT_PROCESSOR, entry, &instance, err);
+		if (!declared)
+			return missing_reference(pipeline, COMPONENT_PROCESSOR, ids->items[i], err);
+		rc = create_instance(graph, declared, *head, &instance, err);
 		if (!rc)
-			rc = create_instance(graph, instance, *head, err);
-		if (!rc)
-			*head = (struct consumer){instance->component->consume, instance->self};
+			*head = instance_consumer(instance);
 	}
 	return rc;
 }
@@ -215,7 +268,7 @@ static bool names_receiver(const struct pipeline_config *pipeline, struct str id
 }
 
 /* One receiver feeds every pipeline that names it. */
-static int build_receiver(struct graph *graph, const struct config_entry *entry,
+static int build_receiver(struct graph *graph, const struct declaration *declared,
 			  const struct pipeline_config *pipelines, const struct consumer *heads,
 			  size_t count, struct err *err)
 {
@@ -223,37 +276,39 @@ static int build_receiver(struct graph *graph, const struct config_entry *entry,
 	struct instance *instance = NULL;
 	int rc = make_fan_out(graph, count, &fan, err);
 	for (size_t i = 0; !rc && i < count; i++)
-		if (names_receiver(&pipelines[i], entry->key))
+		if (names_receiver(&pipelines[i], declared->id))
 			fan->targets[fan->count++] = heads[i];
 	if (rc || fan->count == 0)
 		return rc;
-	rc = add_instance(graph, COMPONENT_RECEIVER, entry, &instance, err);
-	if (!rc)
-		rc = create_instance(graph, instance, consumer_of(fan), err);
-	return rc;
+	return create_instance(graph, declared, consumer_of(fan), &instance, err);
 }
 
-static int check_receivers(const struct config_node *section,
-			   const struct pipeline_config *pipeline, struct err *err)
-{
-	for (size_t i = 0; i < pipeline->receivers.count; i++)
-		if (!find_entry(section, pipeline->receivers.items[i]))
-			return missing_reference(pipeline, COMPONENT_RECEIVER,
-						 pipeline->receivers.items[i], err);
-	return 0;
-}
-
-/* Also what no pipeline uses must be right. */
-static int check_section(struct graph *graph, enum component_kind kind,
-			 const struct config_node *section, struct err *err)
+static int build_receivers(struct graph *graph, const struct pipeline_config *pipelines,
+			   const struct consumer *heads, size_t count, struct err *err)
 {
 	int rc = 0;
-	for (size_t i = 0; !rc && section && i < section->count; i++) {
-		const struct component *component = NULL;
-		void *config = NULL;
-		rc = decode_component(graph, kind, &section->entries[i], &component, &config, err);
-	}
+	for (size_t i = 0; !rc && i < graph->declared_count; i++)
+		if (graph->declared[i].component->kind == COMPONENT_RECEIVER)
+			rc = build_receiver(graph, &graph->declared[i], pipelines, heads, count,
+					    err);
 	return rc;
+}
+
+static int check_pipeline(const struct graph *graph, const struct pipeline_config *pipeline,
+			  struct err *err)
+{
+	for (size_t i = 0; i < pipeline->receivers.count; i++)
+		if (!find_declared(graph, COMPONENT_RECEIVER, pipeline->receivers.items[i]))
+			return missing_reference(pipeline, COMPONENT_RECEIVER,
+						 pipeline->receivers.items[i], err);
+	for (size_t i = 0; i < pipeline->processors.count; i++)
+		if (named_before(&pipeline->processors, i))
+			return config_err(pipeline->node, err, ERR_INVALID,
+					  "service::pipelines::%.*s: references processor \"%.*s\" "
+					  "multiple times",
+					  STR_ARG(pipeline->id),
+					  STR_ARG(pipeline->processors.items[i]));
+	return 0;
 }
 
 int graph_build(struct graph *graph, const struct config_node *const *sections,
@@ -262,20 +317,15 @@ int graph_build(struct graph *graph, const struct config_node *const *sections,
 	struct consumer *heads = arena_zalloc(graph->arena, count + 1, sizeof(*heads));
 	int rc = heads ? 0 : err_set(err, ERR_NOMEM, "pipeline: no memory");
 	for (int kind = COMPONENT_RECEIVER; !rc && kind <= COMPONENT_EXPORTER; kind++)
-		rc = check_section(graph, (enum component_kind)kind, sections[kind], err);
+		rc = declare_section(graph, (enum component_kind)kind, sections[kind], err);
 	for (size_t i = 0; !rc && i < count; i++) {
-		rc = check_receivers(sections[COMPONENT_RECEIVER], &pipelines[i], err);
+		rc = check_pipeline(graph, &pipelines[i], err);
 		if (!rc)
-			rc = build_exporters(graph, sections[COMPONENT_EXPORTER], &pipelines[i],
-					     &heads[i], err);
+			rc = build_exporters(graph, &pipelines[i], &heads[i], err);
 		if (!rc)
-			rc = build_processors(graph, sections[COMPONENT_PROCESSOR], &pipelines[i],
-					      &heads[i], err);
+			rc = build_processors(graph, &pipelines[i], &heads[i], err);
 	}
-	const struct config_node *receivers = sections[COMPONENT_RECEIVER];
-	for (size_t i = 0; !rc && receivers && i < receivers->count; i++)
-		rc = build_receiver(graph, &receivers->entries[i], pipelines, heads, count, err);
-	return rc;
+	return rc ? rc : build_receivers(graph, pipelines, heads, count, err);
 }
 
 /* ---- life ---- */
@@ -285,12 +335,15 @@ static int start_kind(struct graph *graph, enum component_kind kind, struct err 
 {
 	for (size_t i = 0; i < graph->instance_count; i++) {
 		struct instance *instance = &graph->instances[i];
-		if (instance->component->kind != kind)
+		const struct declaration *declared = instance->declared;
+		if (declared->component->kind != kind)
 			continue;
-		int rc = instance->component->start(instance->self, err);
-		if (rc)
-			return err_wrap(err, "failed to start \"%.*s\" %s", STR_ARG(instance->id),
-					component_kind_name(kind));
+		int rc = declared->component->start(instance->self, err);
+		if (rc) {
+			(void)err_wrap(err, "failed to start \"%.*s\" %s", STR_ARG(declared->id),
+				       component_kind_name(kind));
+			return rc;
+		}
 		instance->started = true;
 	}
 	return 0;
@@ -310,9 +363,10 @@ static void stop_kind(struct graph *graph, enum component_kind kind)
 {
 	for (size_t i = 0; i < graph->instance_count; i++) {
 		struct instance *instance = &graph->instances[i];
-		if (instance->component->kind != kind || !instance->started)
+		const struct component *component = instance->declared->component;
+		if (component->kind != kind || !instance->started)
 			continue;
-		instance->component->stop(instance->self);
+		component->stop(instance->self);
 		instance->started = false;
 	}
 }
@@ -327,7 +381,6 @@ void graph_stop(struct graph *graph)
 void graph_destroy(struct graph *graph)
 {
 	for (size_t i = graph->instance_count; i-- > 0;)
-		if (graph->instances[i].created)
-			graph->instances[i].component->destroy(graph->instances[i].self);
+		graph->instances[i].declared->component->destroy(graph->instances[i].self);
 	graph->instance_count = 0;
 }

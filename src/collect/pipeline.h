@@ -1,17 +1,22 @@
 /* The graph of one configuration: components that run, in start order, and
- * which pipeline hands what to whom. Built by pipeline_build() from the checked
+ * which pipeline hands what to whom. Built by graph_build() from the checked
  * configuration; one-way: receivers -> processors -> exporters. */
 #pragma once
 
 #include "collect/component.h"
 
-/* A component that exists in the configuration. */
-struct instance {
+/* What a section of the configuration declares, decoded once however often it is used. */
+struct declaration {
 	const struct component *component;
-	struct str id; /* "otlp_grpc/primary" */
-	void *config;  /* decoded */
+	struct str id;	    /* "otlp_grpc/primary" */
+	const void *config; /* decoded */
+};
+
+/* A declared component that a pipeline uses. */
+struct instance {
+	const struct declaration *declared;
 	void *self;
-	bool created, started;
+	bool started;
 };
 
 /* Hands a batch to several consumers; each sees it in turn. The first error is returned, the others go on. */
@@ -28,7 +33,9 @@ struct pipeline_config {
 
 struct graph {
 	struct arena *arena;
-	struct instance *instances; /* exporters, processors, receivers: the order of starting */
+	struct declaration *declared;
+	size_t declared_count, declared_cap;
+	struct instance *instances;
 	size_t instance_count, instance_cap;
 };
 

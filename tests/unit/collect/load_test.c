@@ -97,6 +97,19 @@ static void wrong_configurations_are_explained(void **state)
 		 "samples_per_second"},
 		{PROFILING OTLP "servce: {}\n" SERVICE, "servce"},
 		{"receivers: [\n", "yaml:"},
+		{"receivers: [profiling]\n" OTLP SERVICE, "\"receivers\": is not a map"},
+		{"receivers: profiling\n" OTLP SERVICE, "\"receivers\": is not a map"},
+		{PROFILING "exporters: [nop]\n" SERVICE, "\"exporters\": is not a map"},
+		{PROFILING OTLP "processors: x\n" SERVICE, "\"processors\": is not a map"},
+		{PROFILING OTLP "service: {pipelines: [profiles]}", "\"service::pipelines\""},
+		{PROFILING OTLP "service: {pipelines: profiles}", "\"service::pipelines\""},
+		{PROFILING OTLP "service: {pipelines: {profiles: }}", "at least one receiver"},
+		{"receivers: {profiling/: }\n" OTLP SERVICE, "the part after /"},
+		{"receivers: {/x: }\n" OTLP SERVICE, "the part before /"},
+		{PROFILING OTLP
+		 "service: {pipelines: {profiles: {receivers: [profiling], processors: "
+		 "[batch, batch], exporters: [otlp_grpc]}}}",
+		 "references processor \"batch\" multiple times"},
 	};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		struct err err = {0};
@@ -141,6 +154,49 @@ static void later_files_and_sets_win(void **state)
 	collect_stop(collect);
 }
 
+static void nothing_at_all_is_explained_too(void **state)
+{
+	(void)state;
+	struct err err = {0};
+	struct collect *collect = NULL;
+	const char *configs[] = {"yaml:", "yaml:# only a comment"};
+	const struct collect_options options = {.configs = configs, .config_count = 2};
+	assert_int_equal(collect_load(&options, &collect, &err), ERR_INVALID);
+	assert_non_null(strstr(err.text, "no receiver"));
+}
+
+static void an_error_without_a_sentence_keeps_its_code(void **state)
+{
+	(void)state;
+	assert_int_equal(load("receivers: {profiling: {pin_cpu_ids: x}}\nexporters: {nop: }\n"
+			      "service: {pipelines: {profiles: {receivers: [profiling], exporters: "
+			      "[nop]}}}\n",
+			      "service.profilesSupport", NULL),
+			 ERR_INVALID);
+}
+
+/* An exporter that cannot start, and those before it that could. */
+static void a_start_that_fails_half_way_stops_what_ran(void **state)
+{
+	(void)state;
+	const char *configs[] = {
+		"yaml:" PROFILING "exporters: {otlp_grpc/a: {endpoint: '127.0.0.1:1', tls: "
+		"{insecure: true}}, otlp_grpc/b: {endpoint: 'x y', tls: {insecure: true}}}\n"
+		"service: {pipelines: {profiles: {receivers: [profiling], "
+		"exporters: [otlp_grpc/a, otlp_grpc/b, otlp_grpc/a]}}}\n"};
+	const char *gate = "service.profilesSupport";
+	const struct collect_options options = {.configs = configs,
+						.config_count = 1,
+						.feature_gates = &gate,
+						.feature_gate_count = 1};
+	struct collect *collect = NULL;
+	struct err err = {0};
+	assert_int_equal(collect_load(&options, &collect, &err), 0);
+	assert_int_not_equal(collect_start(collect, &err), 0);
+	assert_non_null(strstr(err.text, "failed to start \"otlp_grpc/b\" exporter"));
+	collect_stop(collect);
+}
+
 int main(void)
 {
 	log_set_level(LOG_ERROR + 1);
@@ -149,6 +205,9 @@ int main(void)
 		cmocka_unit_test(wrong_configurations_are_explained),
 		cmocka_unit_test(profiles_need_their_feature_gate),
 		cmocka_unit_test(later_files_and_sets_win),
+		cmocka_unit_test(nothing_at_all_is_explained_too),
+		cmocka_unit_test(an_error_without_a_sentence_keeps_its_code),
+		cmocka_unit_test(a_start_that_fails_half_way_stops_what_ran),
 	};
 	return cmocka_run_group_tests_name("collect/load", tests, NULL, NULL);
 }

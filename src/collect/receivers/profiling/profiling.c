@@ -178,20 +178,21 @@ static void take_batch(void *ctx, struct profile_batch *batch)
 		return;
 	}
 	metric_add(&samples_refused, samples);
-	log_warn("collect", "profiles dropped", "samples=%lld why=\"%s\"", (long long)samples,
-		 err.text);
+	log_warn("collect", "profiles dropped", "samples=%lld why=" LOG_Q, (long long)samples,
+		 LOG_TEXT(err.text));
 }
 
 static int profiling_start(void *ptr, struct err *err)
 {
 	struct profiling *self = ptr;
-	int rc = agent_start(&self->agent_config, take_batch, self, &self->agent, err);
+	struct err why = {0};
+	int rc = agent_start(&self->agent_config, take_batch, self, &self->agent, &why);
 	if (rc && self->ignore_errors) {
 		log_error("collect", "the profiling receiver did not start, going on without it",
-			  "why=\"%s\"", err->text);
+			  "why=" LOG_Q, LOG_TEXT(why.text));
 		return 0;
 	}
-	return rc;
+	return rc ? err_set(err, rc, "%s", why.text) : 0;
 }
 
 static void profiling_stop(void *ptr)
