@@ -66,7 +66,8 @@ static const struct config_row queue_rows[] = {
 	 .type = CONFIG_BOOL,
 	 QUEUE(enabled),
 	 .fallback = "true",
-	 .help = "off: a request that finds another one under way is dropped"},
+	 .help = "off: nothing waits, and what finds num_consumers requests under way is "
+		 "dropped"},
 	{.key = "num_consumers",
 	 .type = CONFIG_UINT,
 	 QUEUE(num_consumers),
@@ -112,7 +113,8 @@ struct item {
 struct export_queue {
 	struct export_queue_config config;
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	pthread_cond_t wake; /* something was pushed: for idle threads */
+	pthread_cond_t stop; /* stopping: for threads in a pause */
 	struct item *first, **last;
 	uint64_t requests, samples;
 	size_t bytes; /* waiting and under way */
@@ -129,6 +131,8 @@ static int init_sync(struct export_queue *queue, struct err *err)
 	int rc = pthread_mutex_init(&queue->lock, NULL);
 	if (rc == 0)
 		rc = pthread_cond_init(&queue->wake, &attr);
+	if (rc == 0)
+		rc = pthread_cond_init(&queue->stop, &attr);
 	pthread_condattr_destroy(&attr);
 	return rc ? err_set_errno(err, rc, "sending queue of %s", queue->config.name) : 0;
 }
@@ -149,6 +153,7 @@ int export_queue_create(const struct export_queue_config *config, struct export_
 	metric_register(&sent);
 	metric_register(&send_failed);
 	metric_register(&enqueue_failed);
+	metric_register(&queue_length);
 	*ret = queue;
 	return 0;
 }
@@ -159,14 +164,14 @@ static void item_destroy(struct item *item)
 	mem_free(item);
 }
 
-/* Under the lock: waits for the pause to end or for the stop. */
+/* Until the pause ends or the stop comes. */
 static void pause_until(struct export_queue *queue, uint64_t mono_ns)
 {
 	struct timespec at = {.tv_sec = (time_t)(mono_ns / NS_PER_S),
 			      .tv_nsec = (long)(mono_ns % NS_PER_S)};
 	pthread_mutex_lock(&queue->lock);
 	while (!queue->stopping && clock_mono_ns() < mono_ns)
-		pthread_cond_timedwait(&queue->wake, &queue->lock, &at);
+		pthread_cond_timedwait(&queue->stop, &queue->lock, &at);
 	pthread_mutex_unlock(&queue->lock);
 }
 
@@ -191,6 +196,15 @@ struct attempt {
 	unsigned seed;
 };
 
+/* An interval of 0 means at once, not for ever without a pause. */
+static double grown(const struct retry_config *retry, double interval_ns)
+{
+	double next_ns = interval_ns * retry->multiplier;
+	if (next_ns > (double)retry->max_interval_ns)
+		next_ns = (double)retry->max_interval_ns;
+	return next_ns > 0 ? next_ns : 0.1 * NS_PER_S;
+}
+
 /* How long to wait before the next try; false when there shall be none. */
 static bool next_pause(const struct retry_config *retry, struct attempt *attempt,
 		       const struct send_outcome *outcome, uint64_t *ret_ns)
@@ -206,9 +220,7 @@ static bool next_pause(const struct retry_config *retry, struct attempt *attempt
 	uint64_t elapsed = clock_mono_ns() - attempt->started_ns + pause;
 	if (retry->max_elapsed_ns && elapsed > (uint64_t)retry->max_elapsed_ns)
 		return false;
-	attempt->interval_ns *= retry->multiplier;
-	if (attempt->interval_ns > (double)retry->max_interval_ns)
-		attempt->interval_ns = (double)retry->max_interval_ns;
+	attempt->interval_ns = grown(retry, attempt->interval_ns);
 	*ret_ns = pause;
 	return true;
 }
@@ -217,8 +229,8 @@ static void drop_item(struct export_queue *queue, const struct item *item, const
 {
 	metric_add(&send_failed, (int64_t)item->items);
 	log_error("collect", "exporting failed, dropping data",
-		  "exporter=%s samples=%llu why=\"%s\"", queue->config.name,
-		  (unsigned long long)item->items, why);
+		  "exporter=%s samples=%llu why=" LOG_Q, queue->config.name,
+		  (unsigned long long)item->items, LOG_TEXT(why));
 }
 
 static void mark_away(struct export_queue *queue)
@@ -243,8 +255,8 @@ static void send_item(struct export_queue *queue, uint32_t connection, struct it
 			metric_add(&sent, (int64_t)item->items);
 			if (outcome.why.code)
 				log_warn("collect", "the peer took only a part",
-					 "exporter=%s why=\"%s\"", queue->config.name,
-					 outcome.why.text);
+					 "exporter=%s why=" LOG_Q, queue->config.name,
+					 LOG_TEXT(outcome.why.text));
 			return;
 		}
 		if (last && outcome.verdict == SEND_RETRY)
@@ -254,8 +266,8 @@ static void send_item(struct export_queue *queue, uint32_t connection, struct it
 			return;
 		}
 		log_warn("collect", "exporting failed, will try again",
-			 "exporter=%s in_ms=%llu why=\"%s\"", queue->config.name,
-			 (unsigned long long)(pause_ns / NS_PER_MS), outcome.why.text);
+			 "exporter=%s in_ms=%llu why=" LOG_Q, queue->config.name,
+			 (unsigned long long)(pause_ns / NS_PER_MS), LOG_TEXT(outcome.why.text));
 		pause_until(queue, clock_mono_ns() + pause_ns);
 	}
 }
@@ -269,7 +281,7 @@ static struct item *pop(struct export_queue *queue)
 		queue->last = &queue->first;
 	queue->requests--;
 	queue->samples -= item->items;
-	metric_set(&queue_length, (int64_t)queue->requests);
+	metric_add(&queue_length, -1);
 	return item;
 }
 
@@ -304,7 +316,7 @@ static void *run_thread(void *arg)
 	struct thread_start start = *(struct thread_start *)arg;
 	mem_free(arg);
 	for (struct item *item; (item = wait_item(start.queue)) != NULL;) {
-		size_t bytes = item->payload.len;
+		size_t bytes = item->payload.cap;
 		if (give_up(start.queue))
 			drop_item(start.queue, item, "stopping, and the peer does not answer");
 		else
@@ -320,7 +332,8 @@ static void *run_thread(void *arg)
 /* Under the lock: one more thread when all are busy and more are allowed. */
 static int add_thread(struct export_queue *queue, struct err *err)
 {
-	if (queue->idle > 0 || queue->threads >= queue->config.queue.num_consumers)
+	/* Those that idle have been woken for what waits already. */
+	if (queue->idle > queue->requests || queue->threads >= queue->config.queue.num_consumers)
 		return 0;
 	struct thread_start *start = mem_alloc(sizeof(*start));
 	if (!start)
@@ -350,7 +363,10 @@ static bool has_room(const struct export_queue *queue, size_t bytes, uint64_t it
 	case SIZER_REQUESTS:
 		break;
 	}
-	return queue->requests < (queue->config.queue.enabled ? size : 1);
+	/* Without a queue nothing waits: what finds every sender busy is refused. */
+	if (!queue->config.queue.enabled)
+		size = queue->config.queue.num_consumers - (queue->threads - queue->idle);
+	return queue->requests < size;
 }
 
 static void append(struct export_queue *queue, struct item *item)
@@ -359,8 +375,8 @@ static void append(struct export_queue *queue, struct item *item)
 	queue->last = &item->next;
 	queue->requests++;
 	queue->samples += item->items;
-	queue->bytes += item->payload.len;
-	metric_set(&queue_length, (int64_t)queue->requests);
+	queue->bytes += item->payload.cap;
+	metric_add(&queue_length, 1);
 }
 
 int export_queue_push(struct export_queue *queue, struct buf *payload, uint64_t items,
@@ -369,7 +385,7 @@ int export_queue_push(struct export_queue *queue, struct buf *payload, uint64_t 
 	struct item *item = mem_zalloc(1, sizeof(*item));
 	int rc = item ? 0 : err_set(err, ERR_NOMEM, "sending queue: no memory");
 	pthread_mutex_lock(&queue->lock);
-	if (!rc && !has_room(queue, payload->len, items))
+	if (!rc && !has_room(queue, payload->cap, items))
 		rc = err_set(err, ERR_LIMIT,
 			     "the sending queue of %s is full (%llu requests, %zu bytes)",
 			     queue->config.name, (unsigned long long)queue->requests, queue->bytes);
@@ -396,10 +412,12 @@ void export_queue_destroy(struct export_queue *queue)
 	pthread_mutex_lock(&queue->lock);
 	queue->stopping = true;
 	pthread_cond_broadcast(&queue->wake);
+	pthread_cond_broadcast(&queue->stop);
 	pthread_mutex_unlock(&queue->lock);
 	for (uint32_t i = 0; i < queue->threads; i++)
 		pthread_join(queue->thread[i], NULL);
 	pthread_cond_destroy(&queue->wake);
+	pthread_cond_destroy(&queue->stop);
 	pthread_mutex_destroy(&queue->lock);
 	mem_free(queue);
 }

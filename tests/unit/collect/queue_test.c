@@ -167,12 +167,12 @@ static void bytes_are_bounded_whatever_the_sizer(void **state)
 	(void)state;
 	struct peer peer = {.hold = 1};
 	struct export_queue_config config = base_config(&peer);
-	config.max_bytes = 100;
+	config.max_bytes = 150; /* of what is allocated, so somewhat more than is used */
 	struct export_queue *queue = NULL;
 	struct err err = {0};
 	assert_int_equal(export_queue_create(&config, &queue, &err), 0);
 	assert_int_equal(push(queue, 60, &err), 0);
-	assert_int_equal(push(queue, 60, &err), ERR_LIMIT);
+	assert_int_equal(push(queue, 100, &err), ERR_LIMIT);
 	assert_int_equal(push(queue, 40, &err), 0);
 	atomic_store(&peer.hold, 0);
 	export_queue_destroy(queue);
@@ -214,6 +214,64 @@ static void the_stop_does_not_wait_for_a_peer_that_is_away(void **state)
 	assert_int_equal(peer.taken, 0);
 }
 
+static void a_pause_of_one_request_does_not_hold_up_another(void **state)
+{
+	(void)state;
+	struct peer peer = {.refuse_first = 1};
+	struct export_queue_config config = base_config(&peer);
+	config.retry.initial_interval_ns = 3600LL * NS_PER_S;
+	config.retry.max_interval_ns = 3600LL * NS_PER_S;
+	config.retry.max_elapsed_ns = 0;
+	struct export_queue *queue = NULL;
+	struct err err = {0};
+	assert_int_equal(export_queue_create(&config, &queue, &err), 0);
+	assert_int_equal(push(queue, 10, &err), 0);
+	wait_for(&peer.calls, 1);
+	clock_sleep_until_ns(clock_mono_ns() + 20 * NS_PER_MS); /* its pause has begun */
+	for (int i = 1; i <= 5; i++) {
+		assert_int_equal(push(queue, 10, &err), 0);
+		wait_for(&peer.taken, i);
+		clock_sleep_until_ns(clock_mono_ns() + 5 * NS_PER_MS);
+	}
+	export_queue_destroy(queue);
+	assert_int_equal(peer.taken, 6);
+}
+
+static void without_a_queue_each_sender_takes_one_and_nothing_waits(void **state)
+{
+	(void)state;
+	struct peer peer = {.hold = 1};
+	struct export_queue_config config = base_config(&peer);
+	config.queue.enabled = false;
+	config.queue.num_consumers = 3;
+	struct export_queue *queue = NULL;
+	struct err err = {0};
+	assert_int_equal(export_queue_create(&config, &queue, &err), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(push(queue, 10, &err), 0);
+	wait_for(&peer.calls, 3);
+	assert_int_equal(push(queue, 10, &err), ERR_LIMIT);
+	atomic_store(&peer.hold, 0);
+	wait_for(&peer.taken, 3);
+	export_queue_destroy(queue);
+}
+
+static void an_interval_of_zero_does_not_spin(void **state)
+{
+	(void)state;
+	struct peer peer = {.refuse_first = 1000000};
+	struct export_queue_config config = base_config(&peer);
+	config.retry.initial_interval_ns = 0;
+	config.retry.max_interval_ns = 0;
+	struct export_queue *queue = NULL;
+	struct err err = {0};
+	assert_int_equal(export_queue_create(&config, &queue, &err), 0);
+	assert_int_equal(push(queue, 10, &err), 0);
+	clock_sleep_until_ns(clock_mono_ns() + 250 * NS_PER_MS);
+	assert_in_range(peer.calls, 2, 6);
+	export_queue_destroy(queue);
+}
+
 static void a_push_without_memory_takes_nothing(void **state)
 {
 	(void)state;
@@ -247,6 +305,9 @@ int main(void)
 		cmocka_unit_test(bytes_are_bounded_whatever_the_sizer),
 		cmocka_unit_test(the_stop_sends_what_waits),
 		cmocka_unit_test(the_stop_does_not_wait_for_a_peer_that_is_away),
+		cmocka_unit_test(a_pause_of_one_request_does_not_hold_up_another),
+		cmocka_unit_test(without_a_queue_each_sender_takes_one_and_nothing_waits),
+		cmocka_unit_test(an_interval_of_zero_does_not_spin),
 		cmocka_unit_test(a_push_without_memory_takes_nothing),
 	};
 	return cmocka_run_group_tests_name("collect/queue", tests, NULL, NULL);

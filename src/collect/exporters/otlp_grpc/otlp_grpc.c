@@ -100,7 +100,7 @@ static const struct config_row grpc_rows[] = {
 	 .fallback = "5s",
 	 .min = 0,
 	 .max = 86400,
-	 .help = "of one try; 0: none"},
+	 .help = "of one try; 0: 30 s"},
 	{.key = "user_agent",
 	 .type = CONFIG_STRING,
 	 FIELD(user_agent),
@@ -291,7 +291,9 @@ static int grpc_start(void *ptr, struct err *err)
 		.send = grpc_send,
 		.self = self,
 	};
-	return export_queue_create(&config, &self->queue, err);
+	struct net_client *client = NULL;
+	int rc = ready_client(self, 0, &client, err); /* an endpoint that is none is found now */
+	return rc ? rc : export_queue_create(&config, &self->queue, err);
 }
 
 static void grpc_stop(void *ptr)
@@ -313,7 +315,8 @@ static void grpc_destroy(void *ptr)
  * others still go. */
 struct push {
 	struct grpc_exporter *self;
-	int rc;
+	uint64_t queued; /* samples */
+	int rc;		 /* of the first that was not */
 	struct err why;
 };
 
@@ -322,6 +325,8 @@ static int push_request(void *ptr, const struct wire_request *request, struct er
 	struct push *push = ptr;
 	struct buf payload;
 	buf_init(&payload, 0);
+	(void)buf_reserve(&payload,
+			  request->bytes.len); /* no more: the queue counts what it holds */
 	buf_str(&payload, request->bytes);
 	int rc = buf_check(&payload, "sending queue", err);
 	if (rc) {
@@ -331,6 +336,8 @@ static int push_request(void *ptr, const struct wire_request *request, struct er
 	struct err why = {0};
 	rc = export_queue_push(push->self->queue, &payload, request->events, &why);
 	buf_deinit(&payload);
+	if (!rc)
+		push->queued += request->events;
 	if (rc && !push->rc) {
 		push->rc = rc;
 		push->why = why;
@@ -343,16 +350,21 @@ static int grpc_consume(void *ptr, struct profile_batch *batch, struct err *err)
 	struct push push = {.self = ptr};
 	uint64_t too_large = 0;
 	int rc = wire_otlp_split(batch, REQUEST_MAX_BYTES, push_request, &push, &too_large, err);
-	if (rc)
-		return rc;
-	if (push.rc)
-		return err_set(err, push.rc, "%s", push.why.text);
-	if (too_large) {
+	if (too_large)
 		metric_add(&events_too_large, (int64_t)too_large);
-		return err_set(err, ERR_LIMIT, "%llu samples are larger than a request may be",
-			       (unsigned long long)too_large);
+	if (!rc && push.rc)
+		rc = err_set(err, push.rc, "%s", push.why.text);
+	if (!rc && too_large)
+		rc = err_set(err, ERR_LIMIT, "%llu samples are larger than a request may be",
+			     (unsigned long long)too_large);
+	if (rc && push.queued) {
+		log_warn("collect", "a part of a batch was dropped",
+			 "exporter=%s queued_samples=%llu why=" LOG_Q, push.self->name,
+			 (unsigned long long)push.queued,
+			 LOG_TEXT(push.rc || !err ? push.why.text : err->text));
+		return 0;
 	}
-	return 0;
+	return rc;
 }
 
 const struct component exporter_otlp_grpc = {
