@@ -5,7 +5,7 @@ if ! { [ -w $switch ] && [ "$(cat $switch)" = 1 ] && echo 0 >$switch; } 2>/dev/n
 	skip "CPU 1 cannot be taken offline here"
 	exit 0
 fi
-trap 'echo 1 >$switch; finish; exit $(( $? || failures ))' EXIT
+trap 'rc=$?; echo 1 >$switch; finish; exit $((rc || failures))' EXIT
 start up "$CRESSET" up --listen=127.0.0.1:0 --data-dir="$work/data"
 expect "cresset up starts with one CPU offline" within 10 has_url up
 url=$(url_of up)

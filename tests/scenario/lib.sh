@@ -76,4 +76,4 @@ finish() {
 	rm -rf "$work"
 	[ "$failures" -eq 0 ]
 }
-trap 'finish; exit $(( $? || failures ))' EXIT
+trap 'rc=$?; finish; exit $((rc || failures))' EXIT
