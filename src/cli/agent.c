@@ -15,7 +15,8 @@ static const char agent_usage[] =
 	"  exporters:\n    otlp_grpc:\n      endpoint: 127.0.0.1:4040\n      tls:\n"
 	"        insecure: true\n"
 	"  service:\n    pipelines:\n      profiles:\n        receivers: [profiling]\n"
-	"        exporters: [otlp_grpc]\n";
+	"        exporters: [otlp_grpc]\n\n"
+	"docs/agent.md has every key.\n";
 
 enum { LIST_MAX = 64 };
 
@@ -42,8 +43,8 @@ static int run_agent(const struct collect_options *options)
 		return cli_fail("agent", &err);
 	int rc = collect_start(collect, &err);
 	if (!rc) {
-		log_info("agent", "everything is ready, running", " ");
-		log_info("agent", "stopping", "signal=%d", cli_wait_stop());
+		log_info("agent", "everything is ready, running", "");
+		log_info("agent", "stopping", "signal=%d", cli_wait_stop("agent"));
 	}
 	collect_stop(collect);
 	return rc ? cli_fail("agent", &err) : CLI_OK;
@@ -54,15 +55,15 @@ int cmd_agent(int argc, char **argv)
 	struct text_list configs = {0}, sets = {0}, gates = {0};
 	const struct option_row rows[] = {
 		{"config", "FILE", NULL,
-		 "where the configuration is: a path, or file:PATH, env:NAME, yaml:TEXT; may be\n"
-		 "                               given more than once, later ones win",
+		 "where the configuration is: a path, or file:PATH, env:NAME, yaml:TEXT; may be "
+		 "given more than once, later ones win",
 		 NULL, list_add, &configs},
 		{"set", "KEY=VALUE", NULL,
 		 "sets one key, as receivers.profiling.samples_per_second=19", NULL, list_add,
 		 &sets},
 		{"feature-gates", "LIST", NULL,
-		 "feature gates to turn on (NAME, +NAME) or off (-NAME); profiles pipelines\n"
-		 "                               need service.profilesSupport",
+		 "feature gates to turn on (NAME, +NAME) or off (-NAME); profiles pipelines "
+		 "need service.profilesSupport",
 		 NULL, list_add, &gates},
 	};
 	int rc =

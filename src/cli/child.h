@@ -21,7 +21,8 @@ struct child {
 	char note[CHILD_NOTE_MAX]; /* what child_ready() said */
 };
 
-/* Forks and waits until the child is ready or failed; the error is the child's own sentence. Call before
+/* Forks and waits until the child is ready or failed; the error is the child's own sentence. ERR_CANCELLED: a
+ * SIGINT or SIGTERM came meanwhile (it stays pending), and the child is gone. Call before
  * starting threads, with signals blocked (cli_block_signals). A terminal or a service manager may signal the
  * whole group, so children are deaf to SIGINT and SIGTERM: this process decides who stops when. When it dies,
  * they stop. */
@@ -30,5 +31,5 @@ MUST_USE int child_start(const struct child_role *role, struct child *ret, struc
 void child_ready(int ready_fd, const char *note);
 /* In the child: returns when child_stop() was called, or the parent is gone. */
 void child_wait_stop(void);
-/* Tells it to stop, and waits for its end. A child that is not running is fine. */
+/* Tells it to stop, and waits for its end; one that does not end in 40 s is killed. A child that is not running is fine. */
 void child_stop(struct child *child);

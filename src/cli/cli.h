@@ -36,14 +36,17 @@ struct option_row {
 };
 
 /* Takes the options off argv. Returns CLI_OK; or CLI_USAGE after saying what is wrong with which option
- * and the nearest one that exists; or -1 after --help was answered (the caller returns 0). */
+ * and the nearest one that exists; or -1 after --help or --version was answered (the caller returns 0). */
 int cli_options(const char *command, const char *usage, const struct option_row *rows,
 		size_t row_count, int argc, char **argv);
 
+void cli_print_version(void);
 /* "cresset COMMAND: <sentence>" on stderr; returns CLI_FAILED. */
 int cli_fail(const char *command, const struct err *err);
 
-/* Blocks SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGPIPE and SIGUSR1 in this thread (and those it starts), to be taken by cli_wait_stop(). */
+/* Blocks SIGINT, SIGTERM, SIGHUP, SIGCHLD, SIGPIPE and SIGUSR1 in this thread (and those it starts), to be
+ * taken by cli_wait_stop() and the like. */
 void cli_block_signals(void);
-/* Returns the SIGINT or SIGTERM that came. */
-int cli_wait_stop(void);
+/* Returns the SIGINT or SIGTERM that came. A SIGHUP, which asks the programs whose place we take to read their
+ * configuration again, is answered with a warning. */
+int cli_wait_stop(const char *room);

@@ -3,7 +3,39 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "cli/cli.h"
+
+/* Help is laid out for a terminal of 80 columns. */
+enum { HELP_INDENT = 31, HELP_COLUMNS = 80 };
+
+/* text behind column HELP_INDENT, broken between words. */
+static void print_wrapped(const char *text, size_t column)
+{
+	for (const char *word = text + strspn(text, " "); *word; word += strspn(word, " ")) {
+		size_t len = strcspn(word, " ");
+		bool first = column == HELP_INDENT;
+		if (!first && column + 1 + len > HELP_COLUMNS) {
+			printf("\n%*s", HELP_INDENT, "");
+			column = HELP_INDENT;
+			first = true;
+		}
+		printf("%s%.*s", first ? "" : " ", (int)len, word);
+		column += len + !first;
+		word += len;
+	}
+	printf("\n");
+}
+
+static void print_row(const char *left, const char *help, const char *initial)
+{
+	char text[512];
+	snprintf(text, sizeof(text), initial ? "%s (default %s)" : "%s", help, initial);
+	printf("  %-28s ", left);
+	if (strlen(left) > HELP_INDENT - 3)
+		printf("\n%*s", HELP_INDENT, "");
+	print_wrapped(text, HELP_INDENT);
+}
 
 static void print_usage(const char *usage, const struct option_row *rows, size_t row_count)
 {
@@ -12,12 +44,10 @@ static void print_usage(const char *usage, const struct option_row *rows, size_t
 		char left[64];
 		snprintf(left, sizeof(left), "--%s%s%s", rows[i].name, rows[i].arg ? "=" : "",
 			 rows[i].arg ? rows[i].arg : "");
-		printf("  %-28s %s", left, rows[i].help);
-		if (rows[i].initial)
-			printf(" (default %s)", rows[i].initial);
-		printf("\n");
+		print_row(left, rows[i].help, rows[i].initial);
 	}
-	printf("  %-28s this text\n", "--help");
+	print_row("--help", "this text", NULL);
+	print_row("--version", "the version", NULL);
 }
 
 static const struct option_row *find_row(const struct option_row *rows, size_t row_count,
@@ -110,12 +140,27 @@ static bool asks_help(const char *text)
 	return strcmp(text, "--help") == 0 || strcmp(text, "-help") == 0 || strcmp(text, "-h") == 0;
 }
 
+static bool asks_version(const char *text)
+{
+	return strcmp(text, "--version") == 0 || strcmp(text, "-version") == 0 ||
+	       strcmp(text, "-v") == 0;
+}
+
+void cli_print_version(void)
+{
+	printf("cresset %s\n", CRESSET_VERSION);
+}
+
 int cli_options(const char *command, const char *usage, const struct option_row *rows,
 		size_t row_count, int argc, char **argv)
 {
 	for (int at = 1; at < argc;) {
 		if (asks_help(argv[at])) {
 			print_usage(usage, rows, row_count);
+			return -1;
+		}
+		if (asks_version(argv[at])) {
+			cli_print_version();
 			return -1;
 		}
 		int rc = take_option(command, rows, row_count, argc, argv, &at);
@@ -149,12 +194,15 @@ void cli_block_signals(void)
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-int cli_wait_stop(void)
+int cli_wait_stop(const char *room)
 {
 	sigset_t set;
 	int sig = 0;
 	stop_signals(&set);
-	while (sigwait(&set, &sig) != 0)
-		;
+	sigaddset(&set, SIGHUP);
+	while (sigwait(&set, &sig) != 0 || sig == SIGHUP)
+		if (sig == SIGHUP)
+			log_warn(room, "SIGHUP: a configuration is read at the start only; restart",
+				 "");
 	return sig;
 }

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/query_read.h"
 #include "net/net.h"
 #include "query/query.h"
 
@@ -20,75 +21,32 @@ struct query_args {
 	const char *server, *service, *selector, *type, *from, *until, *format, *rows, *max_nodes;
 };
 
-/* "-15m" -> now - 15 min. */
-static bool parse_relative(struct str text, uint64_t now_ms, int64_t *ret_ms)
-{
-	static const struct {
-		char unit;
-		int64_t ms;
-	} units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}};
-	uint64_t number = 0;
-	if (text.len < 3 || !str_to_u64(str_sub(text, 1, text.len - 2), &number) ||
-	    number > 1000000)
-		return false;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (text.ptr[text.len - 1] == units[i].unit) {
-			*ret_ms = (int64_t)now_ms - (int64_t)number * units[i].ms;
-			return true;
-		}
-	return false;
-}
-
-static int parse_time(const char *what, const char *value, int64_t *ret_ms, struct err *err)
-{
-	struct str text = str_of(value);
-	uint64_t now_ms = clock_real_ns() / NS_PER_MS, seconds = 0;
-	if (str_starts_with(text, STR("now-")))
-		text = str_sub(text, 3, text.len);
-	if (str_equal(text, STR("now"))) {
-		*ret_ms = (int64_t)now_ms;
-		return 0;
-	}
-	if (text.len && text.ptr[0] == '-' && parse_relative(text, now_ms, ret_ms))
-		return 0;
-	if (str_to_u64(text, &seconds) && seconds < 100000000000ULL) {
-		*ret_ms = (int64_t)seconds * 1000;
-		return 0;
-	}
-	return err_set(err, ERR_INVALID,
-		       "--%s=%s is no time: give seconds since 1970, now, or -15m, -3h, -7d", what,
-		       value);
-}
-
-/* {service_name="NAME"} with the name quoted for a selector. */
-static struct str service_selector(struct arena *arena, const char *service)
-{
-	struct str out = arena_str(arena, STR(""));
-	for (const char *c = service; *c; c++)
-		out = arena_printf(arena, "%.*s%s%c", STR_ARG(out),
-				   *c == '"' || *c == '\\' ? "\\" : "", *c);
-	return arena_printf(arena, "{service_name=\"%.*s\"}", STR_ARG(out));
-}
-
 static int make_request(const struct query_args *args, struct arena *arena, char **ret,
 			struct err *err)
 {
 	int64_t from_ms = 0, until_ms = 0;
-	uint64_t max_nodes = 0;
-	int rc = parse_time("from", args->from, &from_ms, err);
+	uint64_t max_nodes = 0, now_ms = clock_real_ns() / NS_PER_MS;
+	int rc = query_parse_time("from", args->from, now_ms, &from_ms, err);
 	if (!rc)
-		rc = parse_time("until", args->until, &until_ms, err);
+		rc = query_parse_time("until", args->until, now_ms, &until_ms, err);
 	if (rc)
 		return rc;
 	if (from_ms >= until_ms)
 		return err_set(err, ERR_INVALID, "--from=%s does not lie before --until=%s",
 			       args->from, args->until);
-	if (!str_to_u64(str_of(args->max_nodes), &max_nodes) || max_nodes == 0)
+	if (!str_to_u64(str_of(args->max_nodes), &max_nodes) || max_nodes == 0 ||
+	    max_nodes > INT64_MAX)
 		return err_set(err, ERR_INVALID, "--max-nodes=%s is not a number above 0",
 			       args->max_nodes);
 	struct str selector = str_of(args->selector);
-	if (args->service)
-		selector = service_selector(arena, args->service);
+	if (args->service && args->selector)
+		return err_set(err, ERR_INVALID,
+			       "--service and --selector exclude each other; a selector may hold "
+			       "service_name=\"...\"");
+	if (!args->selector)
+		selector = args->service ? query_service_selector(arena, args->service) : STR("{}");
+	if (!selector.ptr)
+		return err_set(err, ERR_NOMEM, "selector: no memory");
 	json_t *body =
 		json_pack("{s:s, s:s%, s:I, s:I, s:I}", "profileTypeID", args->type,
 			  "labelSelector", selector.ptr, selector.len, "start", (json_int_t)from_ms,
@@ -126,53 +84,7 @@ static int ask(const struct query_args *args, const char *request, json_t **ret,
 	return rc;
 }
 
-/* ---- the answer: Pyroscope's FlameGraph as JSON ---- */
-
-/* int64 comes as text or number; an absent one (a zero that was left out) is 0. */
-static int64_t read_int(const json_t *value)
-{
-	int64_t number = 0;
-	if (json_is_integer(value))
-		return json_integer_value(value);
-	if (json_is_string(value))
-		(void)str_to_i64(str_of(json_string_value(value)), &number);
-	return number;
-}
-
-static int read_level(const json_t *values, struct arena *arena, struct query_level *ret,
-		      struct err *err)
-{
-	ret->count = json_array_size(values);
-	ret->values = arena_zalloc(arena, ret->count + 1, sizeof(*ret->values));
-	if (!ret->values)
-		return err_set(err, ERR_NOMEM, "flame graph: no memory");
-	for (size_t i = 0; i < ret->count; i++)
-		ret->values[i] = read_int(json_array_get(values, i));
-	return 0;
-}
-
-static int read_flame(const json_t *graph, struct arena *arena, struct query_flame *ret,
-		      struct err *err)
-{
-	const json_t *names = json_object_get(graph, "names");
-	const json_t *levels = json_object_get(graph, "levels");
-	*ret = (struct query_flame){.name_count = json_array_size(names),
-				    .level_count = json_array_size(levels),
-				    .total = read_int(json_object_get(graph, "total"))};
-	ret->names = arena_zalloc(arena, ret->name_count + 1, sizeof(*ret->names));
-	ret->levels = arena_zalloc(arena, ret->level_count + 1, sizeof(*ret->levels));
-	if (!ret->names || !ret->levels)
-		return err_set(err, ERR_NOMEM, "flame graph: no memory");
-	for (size_t i = 0; i < ret->name_count; i++) {
-		const json_t *name = json_array_get(names, i);
-		ret->names[i] = str_make(json_string_value(name), json_string_length(name));
-	}
-	int rc = 0;
-	for (size_t i = 0; !rc && i < ret->level_count; i++)
-		rc = read_level(json_object_get(json_array_get(levels, i), "values"), arena,
-				&ret->levels[i], err);
-	return rc;
-}
+/* ---- printing ---- */
 
 static void print_amount(int64_t amount, bool is_time)
 {
@@ -181,6 +93,16 @@ static void print_amount(int64_t amount, bool is_time)
 		printf(value >= 1e9 ? "%8.2f s " : "%8.1f ms", value / (value >= 1e9 ? 1e9 : 1e6));
 	else
 		printf("%11.0f", value);
+}
+
+/* Names are what some process chose: control characters do not reach the terminal. */
+static void print_name(struct str name)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		unsigned char c = (unsigned char)name.ptr[i];
+		putchar(c < 0x20 || c == 0x7f ? '?' : c);
+	}
+	putchar('\n');
 }
 
 static int print_top(const struct query_tree *tree, struct arena *arena, struct str unit,
@@ -198,8 +120,8 @@ static int print_top(const struct query_tree *tree, struct arena *arena, struct 
 		print_amount(top[i].self, is_time);
 		printf(" %6.2f%% ", 100 * (double)top[i].self / whole);
 		print_amount(top[i].total, is_time);
-		printf(" %6.2f%%  %.*s\n", 100 * (double)top[i].total / whole,
-		       STR_ARG(top[i].name));
+		printf(" %6.2f%%  ", 100 * (double)top[i].total / whole);
+		print_name(top[i].name);
 	}
 	return 0;
 }
@@ -226,7 +148,7 @@ static int print_answer(const struct query_args *args, const json_t *answer, str
 	uint64_t rows = 0;
 	int rc = query_parse_type(str_of(args->type), &type, err);
 	if (!rc)
-		rc = read_flame(json_object_get(answer, "flamegraph"), arena, &flame, err);
+		rc = query_read_flame(json_object_get(answer, "flamegraph"), arena, &flame, err);
 	if (!rc && flame.total == 0)
 		rc = err_set(err, ERR_NOT_FOUND,
 			     "no samples match between --from=%s and --until=%s (a wider range, "
@@ -264,7 +186,6 @@ static int run_query(const struct query_args *args, struct arena *arena, struct 
 int cmd_query(int argc, char **argv)
 {
 	struct query_args args = {.server = "http://127.0.0.1:4040",
-				  .selector = "{}",
 				  .type = "process_cpu:cpu:nanoseconds:cpu:nanoseconds",
 				  .from = "-15m",
 				  .until = "now",

@@ -34,7 +34,7 @@ static int serve(const struct server_config *config, struct err *err)
 	if (rc)
 		return rc;
 	log_info("server", "everything is ready, serving", "address=%s", server_address(server));
-	log_info("server", "stopping", "signal=%d", cli_wait_stop());
+	log_info("server", "stopping", "signal=%d", cli_wait_stop("server"));
 	server_stop(server);
 	return 0;
 }
@@ -50,7 +50,7 @@ static int load_and_serve(struct arena *arena, int argc, char **argv, struct err
 		return 0;
 	}
 	if (config.version) {
-		printf("cresset %s\n", CRESSET_VERSION);
+		cli_print_version();
 		return 0;
 	}
 	if (config.modules) {

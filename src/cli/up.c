@@ -43,6 +43,8 @@ static const int agent_capabilities[] = {CAP_BPF,	 CAP_PERFMON,
 
 struct up {
 	const char *listen, *data_dir, *rate, *log_level;
+	uint64_t rate_hz;
+	enum log_level level;
 	char socket_dir[64], socket[128]; /* "unix:/run/cresset-XXXXXX/agent.sock" */
 	struct child server, agent;
 };
@@ -85,6 +87,14 @@ static int fill_server_config(const struct up *up, struct arena *arena,
 	return rc;
 }
 
+static void remove_places(const struct up *up)
+{
+	if (!up->socket_dir[0])
+		return;
+	(void)unlink(up->socket + strlen("unix:"));
+	(void)rmdir(up->socket_dir);
+}
+
 static int run_server(void *user, int ready_fd, struct err *err)
 {
 	const struct up *up = user;
@@ -104,12 +114,13 @@ static int run_server(void *user, int ready_fd, struct err *err)
 	}
 	server_stop(server);
 	arena_deinit(&arena);
+	remove_places(up); /* our parent does too, unless it was killed */
 	return rc ? CLI_FAILED : CLI_OK;
 }
 
 /* ---- the agent's process ---- */
 
-static const char agent_yaml[] = "yaml:{receivers: {profiling: {samples_per_second: %s}}, "
+static const char agent_yaml[] = "yaml:{receivers: {profiling: {samples_per_second: %llu}}, "
 				 "exporters: {otlp_grpc: {endpoint: 'unix://%s', "
 				 "retry_on_failure: {initial_interval: 1s}, "
 				 "tls: {insecure: true}}}, "
@@ -118,6 +129,7 @@ static const char agent_yaml[] = "yaml:{receivers: {profiling: {samples_per_seco
 
 static int run_agent(void *user, int ready_fd, struct err *err)
 {
+	static const char *const levels[] = {"debug", "info", "warn", "error"};
 	const struct up *up = user;
 	char config[1024];
 	const char *configs[] = {config};
@@ -130,8 +142,8 @@ static int run_agent(void *user, int ready_fd, struct err *err)
 	/* Kernels before 5.11 charge BPF maps against this limit; raising it takes a right given up below. */
 	(void)setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
 	prctl(PR_SET_NAME, "cresset-agent");
-	snprintf(config, sizeof(config), agent_yaml, up->rate, up->socket + strlen("unix:"),
-		 up->log_level);
+	snprintf(config, sizeof(config), agent_yaml, (unsigned long long)up->rate_hz,
+		 up->socket + strlen("unix:"), levels[up->level]);
 	int rc = privileges_keep(agent_capabilities,
 				 sizeof(agent_capabilities) / sizeof(agent_capabilities[0]), err);
 	if (!rc)
@@ -166,14 +178,6 @@ static int make_places(struct up *up, struct err *err)
 		       "no directory for the agent's socket: /run and /tmp are not writable");
 }
 
-static void remove_places(const struct up *up)
-{
-	if (!up->socket_dir[0])
-		return;
-	(void)unlink(up->socket + strlen("unix:"));
-	(void)rmdir(up->socket_dir);
-}
-
 static int check_host(struct err *err)
 {
 	struct agent_requirement rows[AGENT_REQUIREMENT_MAX];
@@ -191,6 +195,7 @@ static int check_host(struct err *err)
 
 static int start_both(struct up *up, struct err *err)
 {
+	log_set_level(up->level);
 	const struct child_role server = {"server", run_server, up};
 	const struct child_role agent = {"agent", run_agent, up};
 	int rc = child_start(&server, &up->server, err);
@@ -201,13 +206,17 @@ static int start_both(struct up *up, struct err *err)
 
 static void say_ready(const struct up *up)
 {
+	struct str host = str_of(up->server.note);
+	ptrdiff_t port = str_rfind_char(host, ':');
+	bool every = str_starts_with(host, STR("[::]:")) || str_starts_with(host, STR("0.0.0.0:"));
+	/* "Every address" is none that a browser can open. */
 	printf("Cresset is watching every process of this host.\n\n"
-	       "  Flame graphs  http://%s\n"
+	       "  Flame graphs  http://%s%s\n"
 	       "  Data          %s\n"
 	       "  Stop          Ctrl-C\n\n",
-	       up->server.note, up->data_dir);
+	       every ? "127.0.0.1" : "", every ? up->server.note + port : up->server.note,
+	       up->data_dir);
 	fflush(stdout);
-	struct str host = str_of(up->server.note);
 	if (!str_starts_with(host, STR("127.")) && !str_starts_with(host, STR("[::1]")))
 		log_warn("up", "anybody who reaches this address can see all profiles",
 			 "address=%s hint=\"--listen=127.0.0.1:4040 keeps it on this host\"",
@@ -217,10 +226,15 @@ static void say_ready(const struct up *up)
 /* Which of the two has ended, if one has. */
 static struct child *ended(struct up *up, int *ret_status)
 {
-	pid_t pid = waitpid(-1, ret_status, WNOHANG);
-	if (pid <= 0)
-		return NULL;
-	return pid == up->server.pid ? &up->server : pid == up->agent.pid ? &up->agent : NULL;
+	for (;;) {
+		pid_t pid = waitpid(-1, ret_status, WNOHANG);
+		if (pid <= 0)
+			return NULL;
+		if (pid == up->server.pid)
+			return &up->server;
+		if (pid == up->agent.pid)
+			return &up->agent;
+	}
 }
 
 /* Until somebody wants us to stop, or one of the two ends by itself. */
@@ -250,19 +264,22 @@ static int watch(struct up *up, struct err *err)
 	}
 }
 
-static int run_up(struct up *up, struct err *err)
+static int read_options(struct up *up, struct err *err)
 {
-	enum log_level level;
 	struct server_http http;
-	if (!log_parse_level(up->log_level, &level))
+	if (!log_parse_level(up->log_level, &up->level))
 		return err_set(err, ERR_INVALID,
 			       "--log-level=%s: there are debug, info, warn, error", up->log_level);
-	log_set_level(level);
-	uint64_t rate = 0;
-	if (!str_to_u64(str_of(up->rate), &rate) || rate < 1 || rate > AGENT_SAMPLES_PER_SECOND_MAX)
+	if (!str_to_u64(str_of(up->rate), &up->rate_hz) || up->rate_hz < 1 ||
+	    up->rate_hz > AGENT_SAMPLES_PER_SECOND_MAX)
 		return err_set(err, ERR_INVALID, "--samples-per-second=%s: give 1 to %d", up->rate,
 			       AGENT_SAMPLES_PER_SECOND_MAX);
-	int rc = split_listen(up->listen, &http, err);
+	return split_listen(up->listen, &http, err);
+}
+
+static int run_up(struct up *up, struct err *err)
+{
+	int rc = read_options(up, err);
 	if (!rc)
 		rc = check_host(err);
 	if (!rc)
@@ -276,7 +293,7 @@ static int run_up(struct up *up, struct err *err)
 	child_stop(&up->agent); /* its last window still goes to the server */
 	child_stop(&up->server);
 	remove_places(up);
-	return rc;
+	return rc == ERR_CANCELLED ? 0 : rc;
 }
 
 int cmd_up(int argc, char **argv)
