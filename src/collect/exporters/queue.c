@@ -118,7 +118,7 @@ struct export_queue {
 	struct item *first, **last;
 	uint64_t requests, samples;
 	size_t bytes; /* waiting and under way */
-	uint32_t threads, idle;
+	uint32_t threads, idle, under_way;
 	bool stopping, peer_away;
 	pthread_t thread[64];
 };
@@ -280,6 +280,7 @@ static struct item *pop(struct export_queue *queue)
 	if (!queue->first)
 		queue->last = &queue->first;
 	queue->requests--;
+	queue->under_way++;
 	queue->samples -= item->items;
 	metric_add(&queue_length, -1);
 	return item;
@@ -324,6 +325,7 @@ static void *run_thread(void *arg)
 		item_destroy(item);
 		pthread_mutex_lock(&start.queue->lock);
 		start.queue->bytes -= bytes;
+		start.queue->under_way--;
 		pthread_mutex_unlock(&start.queue->lock);
 	}
 	return NULL;
@@ -365,7 +367,7 @@ static bool has_room(const struct export_queue *queue, size_t bytes, uint64_t it
 	}
 	/* Without a queue nothing waits: what finds every sender busy is refused. */
 	if (!queue->config.queue.enabled)
-		size = queue->config.queue.num_consumers - (queue->threads - queue->idle);
+		return queue->requests + queue->under_way < queue->config.queue.num_consumers;
 	return queue->requests < size;
 }
 
