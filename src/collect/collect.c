@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "collect/gates.h"
 #include "collect/pipeline.h"
+#include "collect/service.h"
 
 enum { CONFIG_MEMORY_BYTES = 64 * 1024 * 1024, PIPELINES_MAX = 64 };
 
@@ -17,92 +18,6 @@ struct collect {
 	struct arena arena;
 	struct graph graph;
 };
-
-struct logs_config {
-	int level;
-};
-
-struct service_config {
-	const struct config_node *pipelines;
-	struct config_strings extensions;
-	struct logs_config logs;
-	const struct config_node *metrics, *traces, *resource;
-};
-
-struct top_config {
-	const struct config_node *receivers, *processors, *exporters, *connectors, *extensions;
-	struct service_config service;
-};
-
-static const char *const levels[] = {"debug", "info", "warn",  "error", "DEBUG",
-				     "INFO",  "WARN", "ERROR", NULL};
-
-static const struct config_row service_rows[] = {
-	{.key = "pipelines",
-	 .type = CONFIG_TREE,
-	 CONFIG_FIELD(service_config, pipelines),
-	 .help = "who hands profiles to whom"},
-	{.key = "extensions",
-	 .type = CONFIG_STRINGS,
-	 CONFIG_FIELD(service_config, extensions),
-	 .help = "extensions to start"},
-	{.key = "telemetry.logs.level",
-	 .type = CONFIG_ENUM,
-	 CONFIG_FIELD(service_config, logs.level),
-	 .fallback = "info",
-	 .choices = levels,
-	 .help = "how much the agent says"},
-	{.key = "telemetry.metrics",
-	 .type = CONFIG_TREE,
-	 CONFIG_FIELD(service_config, metrics),
-	 .help = "accepted"},
-	{.key = "telemetry.traces",
-	 .type = CONFIG_TREE,
-	 CONFIG_FIELD(service_config, traces),
-	 .help = "accepted"},
-	{.key = "telemetry.resource",
-	 .type = CONFIG_TREE,
-	 CONFIG_FIELD(service_config, resource),
-	 .help = "accepted"},
-};
-
-static const struct config_schema service_schema =
-	CONFIG_SCHEMA("service", service_config, service_rows, .help = "what runs");
-
-#define TOP(name) CONFIG_FIELD(top_config, name)
-
-static const struct config_row top_rows[] = {
-	{.key = "receivers",
-	 .type = CONFIG_TREE,
-	 TOP(receivers),
-	 .help = "where profiles come from"},
-	{.key = "processors", .type = CONFIG_TREE, TOP(processors), .help = "what changes them"},
-	{.key = "exporters", .type = CONFIG_TREE, TOP(exporters), .help = "where they go"},
-	{.key = "connectors", .type = CONFIG_TREE, TOP(connectors), .help = "none exist here"},
-	{.key = "extensions", .type = CONFIG_TREE, TOP(extensions), .help = "beside the pipelines"},
-	{.key = "service",
-	 .type = CONFIG_SECTION,
-	 TOP(service),
-	 .section = &service_schema,
-	 .help = "what runs"},
-};
-
-static const struct config_schema top_schema =
-	CONFIG_SCHEMA(NULL, top_config, top_rows, .help = "the agent's configuration");
-
-#define PIPELINE(name) CONFIG_FIELD(pipeline_config, name)
-
-static const struct config_row pipeline_rows[] = {
-	{.key = "receivers", .type = CONFIG_STRINGS, PIPELINE(receivers), .help = "at least one"},
-	{.key = "processors",
-	 .type = CONFIG_STRINGS,
-	 PIPELINE(processors),
-	 .help = "in this order"},
-	{.key = "exporters", .type = CONFIG_STRINGS, PIPELINE(exporters), .help = "at least one"},
-};
-
-static const struct config_schema pipeline_schema =
-	CONFIG_SCHEMA("pipeline", pipeline_config, pipeline_rows, .help = "one pipeline");
 
 static void warn_config(void *data, const char *text)
 {
@@ -199,7 +114,7 @@ static int decode_pipeline(struct arena *arena, const struct config_entry *entry
 				     .warn = warn_config};
 	dec.root = arena_printf(arena, "service::pipelines::%.*s", STR_ARG(entry->key)).ptr;
 	*ret = (struct pipeline_config){0};
-	int rc = config_decode(&dec, &pipeline_schema, entry->value, ret, err);
+	int rc = config_decode(&dec, &service_pipeline_schema, entry->value, ret, err);
 	if (rc)
 		return rc;
 	ret->id = entry->key;
@@ -305,9 +220,9 @@ static int load(struct collect *collect, const struct collect_options *options, 
 	if (!rc)
 		rc = read_all(options, &collect->arena, &root, err);
 	if (!rc)
-		rc = config_defaults(&top_schema, &collect->arena, &top, err);
+		rc = config_defaults(&service_top_schema, &collect->arena, &top, err);
 	if (!rc)
-		rc = config_decode(&dec, &top_schema, root, &top, err);
+		rc = config_decode(&dec, &service_top_schema, root, &top, err);
 	if (!rc)
 		log_set_level((enum log_level)(top.service.logs.level % 4));
 	if (!rc)

@@ -195,6 +195,12 @@ static void a_start_that_fails_half_way_stops_what_ran(void **state)
 	assert_int_not_equal(collect_start(collect, &err), 0);
 	assert_non_null(strstr(err.text, "failed to start \"otlp_grpc/b\" exporter"));
 	collect_stop(collect);
+	configs[0] = "yaml:" PROFILING "exporters: {otlp_grpc: {endpoint: 'x:1', tls: {ca_file: "
+		     "/nowhere/ca.pem}}}\n" SERVICE;
+	assert_int_equal(collect_load(&options, &collect, &err), 0);
+	assert_int_equal(collect_start(collect, &err), ERR_NOT_FOUND);
+	assert_non_null(strstr(err.text, "ca_file: reading /nowhere/ca.pem"));
+	collect_stop(collect);
 }
 
 int main(void)

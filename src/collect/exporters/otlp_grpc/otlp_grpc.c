@@ -2,7 +2,9 @@
  *
  * The `otlp_grpc` exporter: OTLP profiles (layout of 1.10) over gRPC. Keys and
  * defaults of the Collector's exporter (v0.159.0, exporter/otlpexporter). */
+#include <errno.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/log.h"
@@ -280,6 +282,22 @@ static void grpc_send(void *ptr, uint32_t connection, struct str payload, struct
 	net_reply_deinit(&reply);
 }
 
+/* Said at the start, since each connection would only say it again and again. */
+static int check_file(const char *key, struct str path, struct err *err)
+{
+	if (path.len == 0 || access(path.ptr, R_OK) == 0)
+		return 0;
+	return err_set_errno(err, errno, "tls::%s: reading %s", key, path.ptr);
+}
+
+static int check_files(const struct tls_config *tls, struct err *err)
+{
+	int rc = check_file("ca_file", tls->ca_file, err);
+	if (!rc)
+		rc = check_file("cert_file", tls->cert_file, err);
+	return rc ? rc : check_file("key_file", tls->key_file, err);
+}
+
 static int grpc_start(void *ptr, struct err *err)
 {
 	struct grpc_exporter *self = ptr;
@@ -292,7 +310,9 @@ static int grpc_start(void *ptr, struct err *err)
 		.self = self,
 	};
 	struct net_client *client = NULL;
-	int rc = ready_client(self, 0, &client, err); /* an endpoint that is none is found now */
+	int rc = check_files(&self->config->tls, err);
+	if (!rc)
+		rc = ready_client(self, 0, &client, err); /* is the endpoint one? */
 	return rc ? rc : export_queue_create(&config, &self->queue, err);
 }
 
