@@ -7,6 +7,11 @@ busy=$!
 up=
 trap 'kill $busy $up 2>/dev/null; wait 2>/dev/null; rm -rf "$work"' EXIT
 now() { date +%s%N; }
+# A short pause; after a minute there is nothing to wait for.
+patience() {
+	sleep 0.05
+	[ $(($(now) - began)) -lt 60000000000 ] || { echo "nothing after 60 s" >&2; exit 1; }
+}
 median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 for run in 1 2 3; do
 	began=$(now)
@@ -15,9 +20,9 @@ for run in 1 2 3; do
 	until grep -q 'http://' "$work/out"; do sleep 0.02; kill -0 $up || exit 1; done
 	url=$(grep -o 'http://[^ ]*' "$work/out")
 	echo $((($(now) - began) / 1000000)) >>"$work/ready"
-	until "$CRESSET" query --server="$url" --format=folded >"$work/folded" 2>/dev/null; do sleep 0.05; done
+	until "$CRESSET" query --server="$url" --format=folded >"$work/folded" 2>/dev/null; do patience; done
 	echo $((($(now) - began) / 1000000)) >>"$work/sample"
-	until "$CRESSET" query --server="$url" --service=cresset-busy --format=folded 2>/dev/null | grep -q burn_most; do sleep 0.05; done
+	until "$CRESSET" query --server="$url" --service=cresset-busy --format=folded 2>/dev/null | grep -q burn_most; do patience; done
 	echo $((($(now) - began) / 1000000)) >>"$work/graph"
 	server=$(pgrep -P $up -x cresset-server)
 	awk '/^VmRSS/ {print int($2 / 1024)}' "/proc/$server/status" >>"$work/rss"

@@ -62,6 +62,10 @@ sed -i 's/many/97/; s/^service:/processors:\n  k8sattributes\/profiles:\n    pas
 refuses "a processor that is not there yet is named" 'k8sattributes/profiles' "$CRESSET" agent --config="$work/agent.yaml" $gate
 refuses "a file that does not exist" "$work/none.yaml" "$CRESSET" agent --config="$work/none.yaml" $gate
 refuses "no configuration" "--config" "$CRESSET" agent $gate
+: >"$work/empty.yaml"
+refuses "an empty configuration" "no receiver" "$CRESSET" agent --config="$work/empty.yaml" $gate
+sed 's/^receivers:/receivers: [profiling]\nx:/' "$work/agent.yaml" >"$work/list.yaml"
+refuses "a list where a map belongs" "list.yaml" "$CRESSET" agent --config="$work/list.yaml" $gate
 
 # A wrong field in the server's YAML.
 cat >"$work/server.yaml" <<'YAML'
@@ -74,6 +78,23 @@ refuses "a misspelt key of the server: suggestion" "ingestion_relabeling_rules" 
 printf 'limits:\n    ingestion_relabeling_rules:\n        - action: labelmapp\n' >"$work/server.yaml"
 refuses "a relabelling action that is none" "server.yaml:3" "$CRESSET" server -config.file="$work/server.yaml"
 refuses "a flag that is none" "-server.http-listen-prot" "$CRESSET" server -server.http-listen-prot=1
+refuses "two ways to choose a service" "exclude each other" "$CRESSET" query --service=a --selector='{b="c"}'
 for command in "" up agent server query doctor; do
 	expect "cresset $command --help" "$CRESSET" $command --help
+	expect "cresset $command --version" sh -c "'$CRESSET' $command --version | grep -qE '^cresset [0-9]+\.[0-9]+\.[0-9]+$'"
 done
+expect "cresset help query is that of the command" sh -c "'$CRESSET' help query | grep -q -- --service"
+refuses "output that cannot be written" "stdout" sh -c "exec '$CRESSET' --help >/dev/full"
+
+# Started without stdin, stdout and stderr: none of our files may become one of them.
+("$CRESSET" server -server.http-listen-address=127.0.0.1 -server.http-listen-port=0 -self-profiling.disable-push=true \
+	-pyroscopedb.data-path="$work/closed" <&- >&- 2>&- &
+	echo $! >"$work/closed.pid")
+closed=$(cat "$work/closed.pid")
+pids="$pids $closed"
+within 5 test -e "$work/closed/store/db/CURRENT"
+[ "$(readlink "/proc/$closed/fd/0" "/proc/$closed/fd/1" "/proc/$closed/fd/2" | grep -c '^/dev/null$')" -eq 3 ] &&
+	ok "closed descriptors are held open" || not_ok "closed descriptors are held open: $(ls -l "/proc/$closed/fd")"
+kill -TERM "$closed"
+gone() { ! kill -0 "$closed"; }
+expect "and it stops" within 10 gone

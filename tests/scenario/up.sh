@@ -66,3 +66,16 @@ wait "$up"
 status=$?
 [ "$status" -eq 0 ] && ok "SIGTERM to all of its processes ends it cleanly" || not_ok "SIGTERM to all of its processes ends it cleanly (exit status $status)"
 grep -q 'dropping data' "$work/group.err" && not_ok "the last window is delivered" || ok "the last window is delivered"
+
+# Killed with SIGKILL: the two others notice and stop, and nothing stays but the data.
+start killed "$CRESSET" up --listen=127.0.0.1:0 --data-dir="$work/data3"
+up=$last
+within 5 has_url killed
+left=$(pgrep -P "$up" | tr '\n' ' ')
+socket_dir=$(grep -o '/[a-z]*/cresset-[A-Za-z0-9]*/agent.sock' /proc/net/unix | sort -u)
+stop "$up" KILL
+all_gone() { for pid in $left; do ! kill -0 "$pid" || grep -q '^State:.Z' "/proc/$pid/status" || return 1; done; }
+expect "after a kill -9 of it both others end" within 10 all_gone
+none_left() { [ -n "$socket_dir" ] || return 1; for path in $socket_dir; do [ ! -e "$path" ] || fuser_of "$path" || return 1; done; }
+fuser_of() { grep -q "$1" /proc/net/unix; } # another instance's
+expect "and their socket is gone" within 5 none_left
