@@ -84,7 +84,7 @@ static int run_without_end(void *user, int ready_fd, struct err *err)
 	(void)ready_fd;
 	(void)err;
 	kill(getppid(), SIGTERM); /* somebody loses patience */
-	alarm(30); /* not for ever after all, if nobody ends it */
+	alarm(30);		  /* not for ever after all, if nobody ends it */
 	pause();
 	return CLI_FAILED;
 }

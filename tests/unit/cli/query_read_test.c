@@ -110,8 +110,7 @@ static void strange_answers_are_read_without_harm(void **state)
 		"5",
 		"{}",
 		"{\"names\":5,\"levels\":{\"a\":1},\"total\":[]}",
-		"{\"names\":[5,null,[]],\"levels\":[5,{\"values\":7},{\"values\":[null,{},\"x\"]}]"
-		"}",
+		"{\"names\":[5,null],\"levels\":[5,{\"values\":7},{\"values\":[null,{},\"x\"]}]}",
 		"{\"names\":[\"total\"],\"levels\":[{\"values\":[1]}],\"total\":1}",
 		"{\"names\":[\"total\"],\"levels\":[{\"values\":[0,1,0,77]}],\"total\":1}",
 		"{\"names\":[],\"levels\":[{\"values\":[0,-1,0,-1]}],\"total\":-1}",
