@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "collect/collect.h"
 
@@ -175,6 +176,23 @@ static void an_error_without_a_sentence_keeps_its_code(void **state)
 			 ERR_INVALID);
 }
 
+static void without_memory_it_says_so(void **state)
+{
+	(void)state;
+	for (uint64_t nth = 1;; nth++) {
+		struct err err = {0};
+		mem_fail_nth(nth);
+		int rc = load(PROFILING OTLP SERVICE, "service.profilesSupport", &err);
+		mem_fail_nth(0);
+		if (rc == 0) {
+			assert_true(nth > 2);
+			return;
+		}
+		if (rc != ERR_NOMEM)
+			fail_msg("request %d: %s", (int)nth, err.text);
+	}
+}
+
 /* An exporter that cannot start, and those before it that could. */
 static void a_start_that_fails_half_way_stops_what_ran(void **state)
 {
@@ -213,6 +231,7 @@ int main(void)
 		cmocka_unit_test(later_files_and_sets_win),
 		cmocka_unit_test(nothing_at_all_is_explained_too),
 		cmocka_unit_test(an_error_without_a_sentence_keeps_its_code),
+		cmocka_unit_test(without_memory_it_says_so),
 		cmocka_unit_test(a_start_that_fails_half_way_stops_what_ran),
 	};
 	return cmocka_run_group_tests_name("collect/load", tests, NULL, NULL);
