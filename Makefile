@@ -17,17 +17,18 @@ test: ## install what is needed, build with both compilers, run every test
 	@tools/packages test
 	@tools/test
 
-build: $(BUILD)/build.ninja ## build $(BUILD)/cresset
+build: $(BUILD)/build.ninja ## compile the program: build/cresset
 	@ninja -j $(JOBS) -C $(BUILD) src/cli/cresset
 	@ln -sf src/cli/cresset $(BUILD)/cresset
 
 $(BUILD)/build.ninja:
 	@meson setup $(BUILD) -Dtests=false >/dev/null || { cat $(BUILD)/meson-logs/meson-log.txt; exit 1; }
 
-bench: build ## print the figures of docs/bench.md (BENCH="group ...")
+bench: ## print the figures of docs/bench.md (BENCH="group ...")
+	@tools/packages bench
 	@bench/run $(BENCH)
 
-lint: ## format, layers, spelling, clang-tidy, cppcheck
+lint: ## format, layers, spelling, cppcheck
 	@tools/lint
 
 asan: ## unit tests and fuzz corpora under ASan and UBSan
@@ -39,7 +40,7 @@ tsan: ## threaded unit tests under TSan
 fuzz: ## run every fuzzer for SECONDS each (default 60)
 	@tools/fuzz $(or $(SECONDS),60)
 
-install: build ## install the binary to $(DESTDIR)$(PREFIX)/bin
+install: build ## install the program in DESTDIR/PREFIX/bin (PREFIX=/usr/local)
 	install -D -m 755 $(BUILD)/src/cli/cresset $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/cresset
 
 web: ## rebuild the page (web/dist) from its sources; needs Node.js >= 20.19
