@@ -141,7 +141,8 @@ static void forget_old(struct agent *agent, uint64_t now_ns)
 	bool changed;
 	struct err err;
 	if (agent->kernel && kallsyms_refresh(agent->kernel, &changed, &err))
-		log_debug("agent", "kernel symbols not refreshed", "error=" LOG_Q, LOG_TEXT(err.text));
+		log_debug("agent", "kernel symbols not refreshed", "error=" LOG_Q,
+			  LOG_TEXT(err.text));
 	give_memory_back(agent);
 }
 
