@@ -76,8 +76,8 @@ void writer_stop(struct store *store);
 MUST_USE int writer_submit(struct store *store, const struct store_batch *batch, struct err *err);
 /* recover.c: the disk has room for another commit, else ERR_LIMIT. */
 MUST_USE int disk_check(const struct store *store, struct err *err);
-/* Opens the database anew after a failed write; falls back to reading only. */
-MUST_USE int recover(struct store *store, struct err *err);
+/* Opens the database anew after a write failed with that code; falls back to reading only. */
+MUST_USE int recover(struct store *store, int why, struct err *err);
 /* retention.c */
 MUST_USE int retention_start(struct store *store, struct err *err);
 void retention_stop(struct store *store);

@@ -6,7 +6,11 @@
  * later write, and what stands in its log is uncertain. Its C API has no
  * Resume(), so the database is closed and opened again: the log is read back,
  * and the writer starts from what the database then says. While it cannot be
- * opened for writing it is opened for reading, so that queries go on. */
+ * opened for writing it is opened for reading, so that queries go on.
+ *
+ * A table with a damaged block fails its compaction, and with it every write.
+ * So then the database goes on without compactions until the next start: only
+ * what needs the damaged block fails. */
 #include <stdint.h>
 #include <sys/statvfs.h>
 
@@ -45,8 +49,20 @@ static int open_again(struct store *store, struct err *err)
 	return rc;
 }
 
-int recover(struct store *store, struct err *err)
+static void stop_compacting(struct store *store)
 {
+	if (store->plan.rocks.no_compaction)
+		return;
+	store->plan.rocks.no_compaction = true;
+	log_error("store", "a file of the database is damaged: no compaction until the next start",
+		  "path=" LOG_Q " todo=" LOG_Q, store->database_path,
+		  "restore it from a copy, or wait until the retention drops the damaged day");
+}
+
+int recover(struct store *store, int why, struct err *err)
+{
+	if (why == ERR_CORRUPT)
+		stop_compacting(store);
 	pthread_rwlock_wrlock(&store->rocks_lock);
 	txn_abort(&store->writer.txn);
 	rocks_close(store->rocks);

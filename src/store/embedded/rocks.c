@@ -1,8 +1,15 @@
 #include "store/embedded/rocks.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
 enum {
@@ -11,10 +18,13 @@ enum {
 	ZSTD_LEVEL = 3,
 	LOG_FILES_MAX = 2,
 	LOG_LEVEL_ERROR = 3, /* rocksdb/env.h, InfoLogLevel */
-	/* rocksdb/options.h, WALRecoveryMode::kPointInTimeRecovery: up to the first torn record.
-	 * What was acknowledged was synced, so it stands before any tear. */
-	WAL_POINT_IN_TIME = 2,
+	MANIFEST_NAME_MAX = 64,
 };
+
+/* rocksdb/options.h, WALRecoveryMode. What was acknowledged was synced, so a crash can tear only what
+ * stands behind it: kTolerateCorruptedTailRecords takes the log up to there, and refuses one that is
+ * damaged elsewhere; kPointInTimeRecovery takes even that up to its damage. */
+enum log_recovery { LOG_TORN_TAIL = 0, LOG_UP_TO_DAMAGE = 2 };
 
 static const char *const family_names[FAMILY_COUNT] = {
 	[FAMILY_META] = "default",    [FAMILY_IDS] = "ids",	    [FAMILY_DICT] = "dict",
@@ -54,7 +64,8 @@ static void set_files(rocksdb_options_t *o, const struct rocks_limits *limits)
 	/* Opening must not read every file's properties: ready in 100 ms whatever is stored. */
 	rocksdb_options_set_skip_stats_update_on_db_open(o, 1);
 	rocksdb_options_set_skip_checking_sst_file_sizes_on_db_open(o, 1);
-	rocksdb_options_set_wal_recovery_mode(o, WAL_POINT_IN_TIME);
+	rocksdb_options_set_wal_recovery_mode(o, LOG_TORN_TAIL);
+	rocksdb_options_set_disable_auto_compactions(o, limits->no_compaction);
 	rocksdb_options_set_bytes_per_sync(o, MIB);
 }
 
@@ -114,7 +125,6 @@ static rocksdb_options_t *make_options(enum rocks_family family, const struct ro
 				       rocksdb_cache_t *cache)
 {
 	rocksdb_options_t *o = rocksdb_options_create();
-	rocksdb_options_set_create_if_missing(o, 1);
 	rocksdb_options_set_create_missing_column_families(o, 1);
 	rocksdb_options_set_paranoid_checks(o, 1);
 	set_files(o, limits);
@@ -125,7 +135,53 @@ static rocksdb_options_t *make_options(enum rocks_family family, const struct ro
 	return avoid_flush_at_open(o);
 }
 
-static int open_database(struct rocks *rocks, const char *path, struct err *err)
+/* ---- a directory that has lost a file ---- */
+
+struct contents {
+	bool current, data; /* CURRENT; tables, or a log that is not empty */
+	char manifest[MANIFEST_NAME_MAX];
+};
+
+static void look_at(struct contents *contents, int directory, const char *name)
+{
+	size_t len = strlen(name);
+	struct stat st;
+	bool log = len > 4 && strcmp(name + len - 4, ".log") == 0;
+	if (strcmp(name, "CURRENT") == 0)
+		contents->current = true;
+	else if (strncmp(name, "MANIFEST-", 9) == 0 && strcmp(name, contents->manifest) > 0)
+		str_copy(contents->manifest, sizeof(contents->manifest), str_of(name));
+	else if (len > 4 && strcmp(name + len - 4, ".sst") == 0)
+		contents->data = true;
+	else if (log && !fstatat(directory, name, &st, 0) && st.st_size > 0)
+		contents->data = true;
+}
+
+/* RocksDB takes a directory without CURRENT for an empty one: it would make a new database there and
+ * delete all the files of the old one. */
+static int check_contents(const char *path, bool *ret_fresh, struct err *err)
+{
+	struct contents contents = {0};
+	DIR *directory = opendir(path);
+	*ret_fresh = !directory && errno == ENOENT;
+	if (!directory)
+		return 0; /* opening it will say what is wrong */
+	for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory))
+		look_at(&contents, dirfd(directory), entry->d_name);
+	closedir(directory);
+	*ret_fresh = !contents.current && !contents.data;
+	if (contents.current || !contents.data)
+		return 0;
+	return err_set(err, ERR_CORRUPT,
+		       "%s/CURRENT is missing though there is data; its content is the name of the "
+		       "newest MANIFEST file (%s) and a newline: write it back, or restore %s from "
+		       "a copy",
+		       path, *contents.manifest ? contents.manifest : "which is missing too", path);
+}
+
+/* ---- opening ---- */
+
+static int try_open(struct rocks *rocks, const char *path, struct err *err)
 {
 	char *said = NULL;
 	const rocksdb_options_t *const *options = (const rocksdb_options_t *const *)rocks->options;
@@ -141,9 +197,36 @@ static int open_database(struct rocks *rocks, const char *path, struct err *err)
 	return rocks_error(said, "opening the database", err);
 }
 
+static int open_damaged(struct rocks *rocks, const char *path, struct err *err)
+{
+	struct err first = *err;
+	rocksdb_options_set_wal_recovery_mode(rocks->options[0], LOG_UP_TO_DAMAGE);
+	if (try_open(rocks, path, err))
+		return err_set(err, ERR_CORRUPT,
+			       "%s; the files are damaged: restore %s from a copy, or move it away "
+			       "to begin an empty one",
+			       first.text, path);
+	log_error("store",
+		  "the log of the database is damaged: what stood behind the damage is lost",
+		  "path=" LOG_Q " why=" LOG_Q, path, LOG_TEXT(first.text));
+	return 0;
+}
+
+static int open_database(struct rocks *rocks, const char *path, struct err *err)
+{
+	bool fresh;
+	int rc = check_contents(path, &fresh, err);
+	if (rc)
+		return rc;
+	rocksdb_options_set_create_if_missing(rocks->options[0], fresh);
+	rc = try_open(rocks, path, err);
+	return rc == ERR_CORRUPT ? open_damaged(rocks, path, err) : rc;
+}
+
 int rocks_open(const char *path, const struct rocks_limits *limits, bool read_only,
 	       struct rocks **ret, struct err *err)
 {
+	struct err reason;
 	struct rocks *rocks = mem_zalloc(1, sizeof(*rocks));
 	if (!rocks)
 		return err_set(err, ERR_NOMEM, "opening the database: no memory");
@@ -154,10 +237,10 @@ int rocks_open(const char *path, const struct rocks_limits *limits, bool read_on
 	rocks->reading = rocksdb_readoptions_create();
 	rocks->synced = rocksdb_writeoptions_create();
 	rocksdb_writeoptions_set_sync(rocks->synced, 1);
-	int rc = open_database(rocks, path, err);
+	int rc = open_database(rocks, path, &reason);
 	if (rc) {
 		rocks_close(rocks);
-		return rc;
+		return err_set(err, rc, "%s", reason.text);
 	}
 	*ret = rocks;
 	return 0;

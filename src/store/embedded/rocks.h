@@ -26,6 +26,7 @@ enum rocks_family {
 struct rocks_limits {
 	size_t block_cache_bytes, write_buffer_bytes;
 	int open_files_max;
+	bool no_compaction; /* a table is damaged: rewriting it would fail again and again */
 };
 
 struct rocks {

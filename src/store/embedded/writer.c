@@ -44,7 +44,7 @@ static int prepare(struct store *store, struct err *err)
 			       "the store recovers from a failed write (%s); try again",
 			       err_info(writer->broken)->name);
 	writer->retry_at_ns = clock_mono_ns() + RETRY_NS;
-	rc = recover(store, err);
+	rc = recover(store, writer->broken, err);
 	writer->broken = rc;
 	return rc;
 }
