@@ -188,7 +188,7 @@ static int check_host(struct err *err)
 	for (size_t i = 0; !all && i < count; i++)
 		if (rows[i].required && !rows[i].ok)
 			return err_set(err, ERR_UNSUPPORTED,
-				       "%s: %s (`cresset doctor` lists all that is needed)",
+				       "%s: %s; `cresset doctor` lists all that is needed",
 				       rows[i].name, rows[i].text);
 	return 0;
 }
