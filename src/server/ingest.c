@@ -59,7 +59,7 @@ void ingest_destroy(struct ingest *ingest)
 static bool worth_retrying(int code)
 {
 	return code == ERR_LIMIT || code == ERR_BUSY || code == ERR_IO || code == ERR_NOMEM ||
-	       code == ERR_TIMEOUT;
+	       code == ERR_TIMEOUT || code == ERR_CORRUPT;
 }
 
 static int write_rows(struct ingest *ingest, const struct store_batch *rows,

@@ -3,6 +3,8 @@
  * attributes that are no columns (mostly the empty set). */
 #include "server/ingest_convert.h"
 
+#include <string.h>
+
 #include "server/ingest_columns.h"
 #include "server/ingest_frames.h"
 #include "server/ingest_series.h"
@@ -301,6 +303,48 @@ static int init(struct converter *c, const struct relabel *relabel, struct err *
 	return rc ? rc : series_set_init(&c->series, c->arena, c->config, relabel, err);
 }
 
+/* ---- identity ---- */
+
+static size_t copy_ids(const struct profile_scope *scope, uint8_t *ret)
+{
+	size_t count = 0;
+
+	for (size_t p = 0; p < scope->profile_count; p++) {
+		if (!scope->profiles[p].has_profile_id)
+			continue;
+		if (ret)
+			memcpy(ret + count * 16, scope->profiles[p].profile_id, 16);
+		count++;
+	}
+	return count;
+}
+
+static size_t copy_all_ids(const struct profile_batch *batch, uint8_t *ret)
+{
+	size_t count = 0;
+
+	for (size_t r = 0; r < batch->resource_count; r++)
+		for (size_t s = 0; s < batch->resources[r].scope_count; s++)
+			count += copy_ids(&batch->resources[r].scopes[s],
+					  ret ? ret + count * 16 : NULL);
+	return count;
+}
+
+/* Two idle replicas may send equal samples of the same moment under the same labels; a retry of one of
+ * them has also the profile ids that its sender drew. */
+static int show_identity(const struct profile_batch *batch, struct arena *arena,
+			 struct store_batch *ret, struct err *err)
+{
+	size_t size_bytes = copy_all_ids(batch, NULL) * 16;
+	uint8_t *ids = arena_alloc(arena, size_bytes + 1);
+
+	if (!ids)
+		return no_memory(err);
+	copy_all_ids(batch, ids);
+	ret->identity = str_make(ids, size_bytes);
+	return 0;
+}
+
 int ingest_convert(const struct ingest_config *config, const struct relabel *relabel,
 		   const struct profile_batch *batch, uint64_t now_ns, struct arena *arena,
 		   struct store_batch *ret, struct ingest_result *result, struct err *err)
@@ -317,6 +361,7 @@ int ingest_convert(const struct ingest_config *config, const struct relabel *rel
 	if (rc)
 		return rc;
 	frames_show(c.frames, ret);
-	rc = columns_show(&c.columns, ret, err);
+	rc = show_identity(batch, arena, ret, err);
+	rc = rc ? rc : columns_show(&c.columns, ret, err);
 	return rc ? rc : series_show(&c.series, ret, err);
 }

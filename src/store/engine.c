@@ -90,6 +90,7 @@ int store_open(const struct store_options *options, struct store **ret, struct e
 		store_close(store);
 		return err_wrap(err, "opening store %s", options->path ? options->path : "");
 	}
+	store_metrics_register();
 	*ret = store;
 	return 0;
 }

@@ -67,6 +67,7 @@ struct store_series {
 /* One request's worth: durable and visible as a whole or not at all. */
 struct store_batch {
 	struct str tenant;
+	struct str identity; /* what tells it from another request with the same samples, or "" */
 	const struct str *strings; /* [0] = "" */
 	size_t string_count;
 	const struct store_frame *frames;
@@ -152,8 +153,8 @@ MUST_USE int store_open(const struct store_options *options, struct store **ret,
 /* Ends running writes first. NULL is fine. */
 void store_close(struct store *store);
 
-/* Returns 0 only after the batch is on disk (synced). A batch with the same content as one written in the
- * last minutes (a client's retry) is acknowledged and not counted twice. ERR_INVALID (a bad index),
+/* Returns 0 only after the batch is on disk (synced). A batch with the same content and identity as one
+ * written in the last minutes (a client's retry) is acknowledged and not counted twice. ERR_INVALID (a bad index),
  * ERR_LIMIT (disk full: retry later), ERR_IO. */
 MUST_USE int store_write(struct store *store, const struct store_batch *batch, struct err *err);
 

@@ -186,6 +186,7 @@ static void add_series(XXH3_state_t *state, const struct store_series *series)
 static void add_batch(XXH3_state_t *state, const struct store_batch *batch)
 {
 	add_str(state, batch->tenant);
+	add_str(state, batch->identity);
 	add(state, &batch->string_count, sizeof(batch->string_count));
 	for (size_t i = 0; i < batch->string_count; i++)
 		add_str(state, batch->strings[i]);

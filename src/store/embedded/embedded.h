@@ -74,6 +74,8 @@ struct store {
 MUST_USE int writer_start(struct store *store, struct err *err);
 void writer_stop(struct store *store);
 MUST_USE int writer_submit(struct store *store, const struct store_batch *batch, struct err *err);
+/* After a failed write: opens the database anew, at most once a second. Under commit_lock. */
+MUST_USE int writer_repair(struct store *store, struct err *err);
 /* recover.c: the disk has room for another commit, else ERR_LIMIT. */
 MUST_USE int disk_check(const struct store *store, struct err *err);
 /* Opens the database anew after a write failed with that code; falls back to reading only. */

@@ -53,3 +53,14 @@ struct histogram store_ack_seconds =
 struct histogram store_query_seconds =
 	HISTOGRAM_INIT("cresset_store_query_seconds", NULL, "Time of one query of any kind.",
 		       FIRST_BUCKET_NS);
+
+void store_metrics_register(void)
+{
+	static struct metric *const counters[] = {
+		&store_requests_total, &store_duplicates_total,	     &store_refused_total,
+		&store_samples_total,  &store_commits_total,	     &store_commit_bytes_total,
+		&store_reopens_total,  &store_commit_failures_total, &store_days_dropped_total,
+	};
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		metric_register(counters[i]);
+}

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "store/embedded/embedded.h"
 #include "store/embedded/gauges.h"
 #include "store/embedded/times.h"
@@ -99,9 +100,11 @@ int retention_run(struct store *store, uint64_t now_ns, uint32_t *ret_days, stru
 	if (kept_ns && now_ns > kept_ns)
 		sweep.cutoff = day_of(now_ns - kept_ns);
 	pthread_mutex_lock(&store->writer.commit_lock);
-	int rc = store->writer.broken
-			 ? err_set(err, ERR_BUSY, "the store recovers from a failed write")
-			 : write_ranges(&sweep, now_ns, err);
+	/* A full disk keeps commits from opening the database anew, and this may make room. */
+	int rc = writer_repair(store, err);
+	rc = rc ? rc : write_ranges(&sweep, now_ns, err);
+	if (rc && rc != ERR_NOMEM)
+		store->writer.broken = rc;
 	pthread_mutex_unlock(&store->writer.commit_lock);
 	if (rc || !sweep.days)
 		return rc;
@@ -137,9 +140,10 @@ static void *run(void *arg)
 	while (!retention->stop) {
 		uint32_t days;
 		pthread_mutex_unlock(&retention->lock);
-		/* A failure is the next commit's to report; the next tick tries again. */
-		if (retention_run(store, clock_real_ns(), &days, NULL))
-			metric_add(&store_days_dropped_total, 0);
+		struct err err;
+		if (retention_run(store, clock_real_ns(), &days, &err))
+			log_warn("store", "the retention could not run and tries again",
+				 "path=" LOG_Q " why=" LOG_Q, store->path, LOG_TEXT(err.text));
 		refresh_gauges(store);
 		pthread_mutex_lock(&retention->lock);
 		clock_gettime(CLOCK_MONOTONIC, &at);

@@ -231,6 +231,7 @@ int rocks_open(const char *path, const struct rocks_limits *limits, bool read_on
 	if (!rocks)
 		return err_set(err, ERR_NOMEM, "opening the database: no memory");
 	rocks->read_only = read_only;
+	rocks->no_compaction = limits->no_compaction;
 	rocks->cache = rocksdb_cache_create_lru(limits->block_cache_bytes);
 	for (unsigned i = 0; i < FAMILY_COUNT; i++)
 		rocks->options[i] = make_options((enum rocks_family)i, limits, rocks->cache);
@@ -442,6 +443,8 @@ int rocks_compact(struct rocks *rocks, enum rocks_family family, const struct ke
 					to->bytes, to->len, &said);
 	if (said)
 		return rocks_error(said, "deleting files", err);
+	if (rocks->no_compaction)
+		return 0;
 	rocksdb_compact_range_cf(rocks->db, rocks->family[family], from->bytes, from->len,
 				 to->bytes, to->len);
 	return 0;

@@ -36,7 +36,7 @@ struct rocks {
 	rocksdb_cache_t *cache;
 	rocksdb_writeoptions_t *synced;
 	rocksdb_readoptions_t *reading;
-	bool read_only;
+	bool read_only, no_compaction;
 };
 
 /* A consistent snapshot. */

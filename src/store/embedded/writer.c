@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "store/embedded/check.h"
 #include "store/embedded/embedded.h"
 #include "store/embedded/gauges.h"
@@ -33,20 +32,18 @@ static void fail_all(struct request *group, int code, const struct err *why)
 		}
 }
 
-static int prepare(struct store *store, struct err *err)
+int writer_repair(struct store *store, struct err *err)
 {
 	struct writer *writer = &store->writer;
-	int rc = disk_check(store, err);
-	if (rc || !writer->broken)
-		return rc;
+	if (!writer->broken)
+		return 0;
 	if (clock_mono_ns() < writer->retry_at_ns)
 		return err_set(err, writer->broken,
 			       "the store recovers from a failed write (%s); try again",
 			       err_info(writer->broken)->name);
 	writer->retry_at_ns = clock_mono_ns() + RETRY_NS;
-	rc = recover(store, writer->broken, err);
-	writer->broken = rc;
-	return rc;
+	writer->broken = recover(store, writer->broken, err);
+	return writer->broken;
 }
 
 static void add_requests(struct store *store, struct request *group)
@@ -88,7 +85,8 @@ static void count_written(const struct request *group)
 static void commit_group(struct store *store, struct request *group)
 {
 	struct err err;
-	int rc = prepare(store, &err);
+	int rc = disk_check(store, &err);
+	rc = rc ? rc : writer_repair(store, &err);
 	if (!rc) {
 		add_requests(store, group);
 		rc = write_group(store, &err);

@@ -24,6 +24,20 @@ static void cpu_samples_become_cpu_time_one_event_a_period(void **state)
 	assert_int_equal(f.result.samples, 2);
 }
 
+static void ids_of_profiles_tell_requests_apart(void **state)
+{
+	(void)state;
+	add_sample(0);
+	add_time(NOW_NS);
+	convert();
+	assert_int_equal(f.rows.identity.len, 0);
+	f.profile->has_profile_id = true;
+	memset(f.profile->profile_id, 7, sizeof(f.profile->profile_id));
+	convert();
+	assert_int_equal(f.rows.identity.len, 16);
+	assert_memory_equal(f.rows.identity.ptr, f.profile->profile_id, 16);
+}
+
 static void every_type_has_a_name(void **state)
 {
 	static const struct {
@@ -169,6 +183,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(cpu_samples_become_cpu_time_one_event_a_period),
+		TEST(ids_of_profiles_tell_requests_apart),
 		TEST(every_type_has_a_name),
 		TEST(a_profile_without_a_type_costs_only_itself),
 		TEST(the_three_shapes_of_samples_are_understood),

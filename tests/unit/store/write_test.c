@@ -97,6 +97,19 @@ static void a_retry_is_acknowledged_and_not_counted_twice(void **state)
 	assert_int_equal(total_of(f->store), 8);
 }
 
+static void equal_samples_of_two_senders_are_both_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct tiny_batch tiny;
+	struct err err;
+	for (unsigned i = 0; i < 4; i++) {
+		tiny_batch(&tiny, 1, NOW_NS);
+		tiny.batch.identity = i % 2 ? STR("profile id of one") : STR("of the other");
+		must(store_write(f->store, &tiny.batch, &err), &err);
+	}
+	assert_int_equal(total_of(f->store), 8);
+}
+
 /* ---- refused ---- */
 
 static void spoil(struct tiny_batch *tiny, unsigned how)
@@ -446,6 +459,25 @@ static void days_older_than_the_retention_go_and_others_stay(void **state)
 	assert_int_equal(total_of(f->store), 20);
 }
 
+static void the_retention_opens_a_broken_store_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	uint32_t days;
+	write_tiny(f->store, 1);
+	pthread_mutex_lock(&f->store->writer.commit_lock);
+	f->store->writer.broken = ERR_LIMIT;
+	f->store->writer.retry_at_ns = 0;
+	pthread_mutex_unlock(&f->store->writer.commit_lock);
+	f->store->options.retention_ns = 3600ull * 1000000000;
+	must(retention_run(f->store, NOW_NS + 100ull * 3600 * 1000000000, &days, &err), &err);
+	assert_int_equal(days, 1);
+	assert_int_equal(f->store->writer.broken, 0);
+	assert_int_equal(total_of(f->store), 0);
+	write_tiny(f->store, 2);
+	assert_int_equal(total_of(f->store), 4);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -454,6 +486,7 @@ int main(void)
 		TEST(an_empty_store_answers_with_nothing),
 		TEST(what_is_written_is_seen_at_once_and_after_a_restart),
 		TEST(a_retry_is_acknowledged_and_not_counted_twice),
+		TEST(equal_samples_of_two_senders_are_both_kept),
 		TEST(an_invalid_batch_costs_only_itself),
 		TEST(a_directory_in_use_names_the_process),
 		TEST(a_newer_format_is_refused_and_left_alone),
@@ -465,6 +498,7 @@ int main(void)
 		TEST(after_a_failed_write_the_store_opens_anew_and_goes_on),
 		TEST(many_threads_write_and_ask_at_once),
 		TEST(days_older_than_the_retention_go_and_others_stay),
+		TEST(the_retention_opens_a_broken_store_anew),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
