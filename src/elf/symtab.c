@@ -15,6 +15,8 @@ enum {
 	PIECE_SYMBOLS = 2048,
 	/* A kept function takes 12 bytes and a name. */
 	LIMIT_PER_SYMBOL_BYTES = 24,
+	/* Eleven million symbols. A sparse file costs nothing to make, and hours to read. */
+	TABLE_BYTES_MAX = 256 << 20,
 };
 
 static int compare_ranges(const void *a, const void *b)
@@ -218,6 +220,9 @@ static int collect_table(struct symbol_set *set, const struct elf_file *file, en
 		const struct elf_section *s = &file->sections[i];
 		if (s->type != type)
 			continue;
+		if (s->size > TABLE_BYTES_MAX)
+			return err_set(err, ERR_LIMIT, "a symbol table of %llu bytes",
+				       (unsigned long long)s->size);
 		int rc = load_pool(set, file, pool, s, err);
 		if (!rc)
 			rc = read_table(set, file, pool, s, err);

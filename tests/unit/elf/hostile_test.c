@@ -3,6 +3,7 @@
 #include "samples.h"
 
 #include <elf.h>
+#include <sys/mman.h>
 
 enum { IMAGE_MAX_BYTES = 1 << 20 };
 
@@ -268,6 +269,32 @@ static void names_that_are_not_text_become_text(void **state)
 	elf_close(file);
 }
 
+/* A terabyte that takes no room on disk: reading it would take minutes. */
+static void a_table_of_a_terabyte_is_refused_unread(void **state)
+{
+	enum { SHDR_BYTES = 64, SH_SIZE = 32 };
+	size_t len = read_image(SAMPLE("labels"));
+	uint64_t table_offset, size = UINT64_C(1) << 39;
+	struct elf_symbols *symbols;
+	struct elf_file *file;
+	uint32_t index = 0;
+
+	(void)state;
+	assert_int_equal(elf_open_memory(image, len, &file, NULL), 0);
+	while (elf_section_at(file, index)->type != SHT_SYMTAB)
+		index++;
+	elf_close(file);
+	memcpy(&table_offset, image + 40, sizeof(table_offset));
+	memcpy(image + table_offset + index * SHDR_BYTES + SH_SIZE, &size, sizeof(size));
+	int fd = memfd_create("sparse", MFD_CLOEXEC);
+	assert_int_equal(write(fd, image, len), len);
+	assert_int_equal(ftruncate(fd, (off_t)1 << 40), 0);
+	assert_int_equal(elf_open(fd, &file, NULL), 0);
+	assert_int_equal(elf_symbols_load(file, 1 << 22, &symbols, NULL), ERR_LIMIT);
+	elf_close(file);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -279,6 +306,7 @@ int main(void)
 		cmocka_unit_test(labels_and_symbols_of_others_are_no_functions),
 		cmocka_unit_test(a_size_past_the_section_is_cut_to_it),
 		cmocka_unit_test(names_that_are_not_text_become_text),
+		cmocka_unit_test(a_table_of_a_terabyte_is_refused_unread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
