@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -183,9 +184,18 @@ bool files_is_memory(const struct files *files, uint32_t id)
 
 /* ---- content ---- */
 
+/* Opening a device or a FIFO does something to it (a watchdog starts, a tape rewinds), and whoever
+ * runs a program chooses what its path leads to by now. So first without opening: O_PATH, and then,
+ * if it is a regular file, that very file. */
 static int open_path(const char *path)
 {
-	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	char again[64];
+	struct stat st;
+	FD_AUTO int place = open(path, O_PATH | O_CLOEXEC);
+	if (place < 0 || fstat(place, &st) || !S_ISREG(st.st_mode))
+		return -1;
+	snprintf(again, sizeof(again), "/proc/self/fd/%d", place);
+	return open(again, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }
 
 /* Is what a path leads to now still the file that was mapped? The kernel's word for it was a build id

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,6 +113,28 @@ static void our_own_functions_have_names(void **state)
 	assert_true(str_equal(found.name, STR("a_function_to_be_found")));
 	assert_false(files_vaddr(files, id, 1ULL << 40, &vaddr));
 	buf_deinit(&text);
+	files_destroy(files);
+}
+
+/* Who mapped a file may put anything in its place; to open a device can start a watchdog. */
+static void what_is_no_regular_file_is_not_even_opened(void **state)
+{
+	char path[] = "/tmp/cresset-fifo-XXXXXX", events[256];
+	struct files *files = create();
+	(void)state;
+	assert_int_equal(close(mkstemp(path)), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	assert_true(inotify_add_watch(watch, path, IN_OPEN) >= 0);
+	struct file_source source = {.path = str_of(path)};
+	struct file_place place = {(uint32_t)getpid(), 0x1000, 0x2000};
+	uint32_t id = files_intern(files, &source, NULL);
+	files_touch(files, id, &place);
+	assert_int_equal(files_resolve(files, id, &place), id);
+	assert_int_equal(read(watch, events, sizeof(events)), -1);
+	close(watch);
+	unlink(path);
 	files_destroy(files);
 }
 
@@ -284,6 +307,7 @@ int main(void)
 		cmocka_unit_test(the_same_source_is_the_same_file),
 		cmocka_unit_test(memory_without_a_file_goes_by_its_name),
 		cmocka_unit_test(our_own_functions_have_names),
+		cmocka_unit_test(what_is_no_regular_file_is_not_even_opened),
 		cmocka_unit_test(two_sources_of_one_content_become_one_file),
 		cmocka_unit_test(a_mapping_that_shows_another_file_now_is_not_taken_for_it),
 		cmocka_unit_test(a_file_that_is_gone_is_still_known),
