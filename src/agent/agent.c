@@ -58,6 +58,7 @@ struct agent {
 	uint64_t samples, lost_memory, batches;
 	bool window_full;
 	size_t symbol_bytes; /* when memory was given back last */
+	uint64_t lost_told;  /* lost samples of which the log says so */
 
 	pthread_mutex_t stats_lock;
 	struct agent_stats stats;
@@ -108,6 +109,19 @@ static void update_stats(struct agent *agent)
 	pthread_mutex_lock(&agent->stats_lock);
 	gauges_to_stats(&g, &agent->stats);
 	pthread_mutex_unlock(&agent->stats_lock);
+}
+
+/* Nothing is lost in silence; but one line a monitor interval is enough. */
+static void tell_losses(struct agent *agent)
+{
+	struct agent_stats stats;
+	agent_get_stats(agent, &stats);
+	if (stats.lost_samples > agent->lost_told)
+		log_warn("agent", "samples lost", "count=%llu total=%llu taken=%llu",
+			 (unsigned long long)(stats.lost_samples - agent->lost_told),
+			 (unsigned long long)stats.lost_samples,
+			 (unsigned long long)stats.samples);
+	agent->lost_told = stats.lost_samples;
 }
 
 /* ---- one window ---- */
@@ -193,6 +207,7 @@ static void do_due_work(struct agent *agent)
 		report(agent, now_ns);
 	if (now_ns >= agent->monitor_at_ns) {
 		update_stats(agent);
+		tell_losses(agent);
 		agent->monitor_at_ns = now_ns + agent->config.monitor_interval_ns;
 	}
 }

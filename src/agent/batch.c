@@ -326,8 +326,11 @@ int batch_add(struct batch_maker *maker, const struct sample *sample, int64_t cl
 	struct profile_sample *row = NULL;
 	uint32_t stack = 0;
 	uint64_t time_ns = sample->time_ns + (uint64_t)clock_offset_ns;
-	struct process *process = processes_get(maker->processes, sample->pid, sample->comm,
-						sample->flags & SAMPLER_KERNEL_THREAD);
+	const struct process_hint hint = {.pid = sample->pid,
+					  .tid = sample->tid,
+					  .comm = sample->comm,
+					  .kernel_thread = sample->flags & SAMPLER_KERNEL_THREAD};
+	struct process *process = processes_get(maker->processes, &hint);
 	if (!process)
 		return err_set(err, ERR_LIMIT, "batch: the table of processes is full");
 	processes_want_identity(maker->processes, process);

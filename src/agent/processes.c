@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/files.h"
 #include "agent/identity.h"
@@ -24,6 +25,7 @@ struct processes {
 	struct process *ended, *waiting;
 	uint32_t count; /* by_pid and ended */
 	uint64_t refused, lost_events;
+	bool doubt; /* there may be ended ones of which no event told */
 	struct buf text; /* for files of /proc */
 };
 
@@ -110,7 +112,8 @@ static struct process *add(struct processes *processes, uint32_t pid, struct ide
 		processes->refused++;
 		return NULL;
 	}
-	process->pid = pid;
+	process->pid = process->look_pid = pid;
+	process->born_ns = process->fork_ns = now_ns;
 	process->identity = identity;
 	process->maps = maps;
 	processes->count++;
@@ -129,7 +132,7 @@ static void add_mapping(struct processes *processes, struct process *process,
 		mapping.offset = mapping.start;
 	if (mappings_add(&process->maps, &mapping, NULL))
 		processes->refused++;
-	struct file_place place = {process->pid, mapping.start, mapping.end};
+	struct file_place place = {process->look_pid, mapping.start, mapping.end};
 	if (is_new && touch)
 		files_touch(processes->files, mapping.file, &place);
 }
@@ -153,8 +156,8 @@ static void read_maps(struct processes *processes, struct process *process)
 	uint64_t now_ns = clock_mono_ns();
 	buf_clear(&processes->text);
 	process->maps_read_ns = now_ns;
-	if (process->kernel_thread || proc_read(processes->options->proc, process->pid, "maps",
-						MAPS_BYTES_MAX, &processes->text, NULL))
+	if (process->kernel_thread || proc_read(processes->options->proc, process->look_pid,
+						"maps", MAPS_BYTES_MAX, &processes->text, NULL))
 		return;
 	struct mappings *fresh = mappings_create();
 	if (!fresh)
@@ -166,21 +169,60 @@ static void read_maps(struct processes *processes, struct process *process)
 		take_map_line(processes, process, line);
 }
 
-static void read_identity(struct processes *processes, struct process *process)
+static bool read_own_identity(struct processes *processes, struct process *process)
 {
 	process->identity_read = true;
 	if (process->kernel_thread)
-		return;
-	struct identity *fresh = identity_read(processes->options, process->pid, process->identity,
-					       &processes->text);
+		return true;
+	struct identity *fresh = identity_read(processes->options, process->look_pid,
+					       process->identity, &processes->text);
 	if (!fresh)
-		return;
+		return false;
 	identity_unref(process->identity);
 	process->identity = fresh;
+	return true;
 }
 
-/* A process that events did not tell of. */
-static struct process *read_process(struct processes *processes, uint32_t pid)
+/* A process that was gone before we looked is its parent's child: from it come its environment and
+ * container, and without an exec its program. Parents that only wait have never been looked at. */
+static void take_after_parent(struct processes *processes, struct process *process)
+{
+	struct process *parent = lookup(processes, process->parent_pid);
+	if (!parent || parent == process || parent->born_ns > process->fork_ns)
+		return;
+	if (!parent->identity_read)
+		(void)read_own_identity(processes, parent);
+	struct identity *identity = process->execed ? identity_inherit(parent->identity)
+						    : identity_ref(parent->identity);
+	if (!identity)
+		return;
+	if (process->execed && process->identity->exe_path)
+		identity_set_exe(identity, str_of(process->identity->exe_path));
+	identity_unref(process->identity);
+	process->identity = identity;
+}
+
+static void read_identity(struct processes *processes, struct process *process)
+{
+	if (!read_own_identity(processes, process))
+		take_after_parent(processes, process);
+}
+
+/* When the first thread of a process ends before the others, /proc/PID has no exe and no maps any
+ * more; those of the other threads do. */
+static void find_living_thread(const struct processes *processes, struct process *process,
+			       uint32_t tid)
+{
+	char exe[PROCESS_TEXT_MAX];
+	if (process->kernel_thread || tid == process->pid ||
+	    proc_read_exe(processes->options->proc, process->pid, exe, sizeof(exe), NULL) == 0)
+		return;
+	process->leaderless = true;
+	process->look_pid = tid;
+}
+
+/* A process that events did not tell of, or not all. tid is a thread of it that was seen. */
+static struct process *read_process(struct processes *processes, uint32_t pid, uint32_t tid)
 {
 	struct proc_stat stat;
 	uint64_t now_ns = clock_mono_ns();
@@ -193,7 +235,9 @@ static struct process *read_process(struct processes *processes, uint32_t pid)
 	if (!process)
 		return NULL;
 	process->kernel_thread = stat.kernel_thread;
+	process->parent_pid = stat.parent_pid;
 	str_copy(process->comm, sizeof(process->comm), stat.comm);
+	find_living_thread(processes, process, tid);
 	/* Taken before reading, so that nothing in between is thought to be known. */
 	process->read_ns = now_ns;
 	read_identity(processes, process);
@@ -211,28 +255,50 @@ int processes_scan(struct processes *processes, struct err *err)
 	while ((entry = readdir(dir))) {
 		uint64_t pid;
 		if (str_to_u64(str_of(entry->d_name), &pid) && pid > 0 && pid <= UINT32_MAX)
-			(void)read_process(processes, (uint32_t)pid);
+			(void)read_process(processes, (uint32_t)pid, (uint32_t)pid);
 	}
 	closedir(dir);
 	return 0;
 }
 
-struct process *processes_get(struct processes *processes, uint32_t pid, const char *comm,
-			      bool kernel_thread)
+/* Events were lost, so /proc is asked anew. When it does not know the pid any more, what was known is
+ * all that explains the sample. */
+static struct process *settle_doubt(struct processes *processes, struct process *process,
+				    uint32_t tid)
 {
-	struct process *process = lookup(processes, pid);
-	if (!process && pid != 0)
-		process = read_process(processes, pid);
-	if (process)
-		return process;
-	/* Gone already, or the idle task: all that is known is what the sample says. */
-	process = add(processes, pid, identity_create(), mappings_create(), clock_mono_ns());
+	process->doubtful = false;
+	struct process *fresh = read_process(processes, process->pid, tid);
+	if (fresh)
+		return fresh;
+	if (process->end_ns == 0)
+		process->end_ns = clock_mono_ns();
+	return process;
+}
+
+static struct process *add_unknown(struct processes *processes, const struct process_hint *hint)
+{
+	struct process *process = add(processes, hint->pid, identity_create(), mappings_create(),
+				      clock_mono_ns());
 	if (!process)
 		return NULL;
-	process->kernel_thread = kernel_thread || pid == 0;
+	process->kernel_thread = hint->kernel_thread || hint->pid == 0;
 	process->identity_read = true;
-	str_copy(process->comm, sizeof(process->comm), pid == 0 ? STR("idle") : str_of(comm));
+	str_copy(process->comm, sizeof(process->comm),
+		 hint->pid == 0 ? STR("idle") : str_of(hint->comm));
 	return process;
+}
+
+struct process *processes_get(struct processes *processes, const struct process_hint *hint)
+{
+	struct process *process = lookup(processes, hint->pid);
+	if (process && process->doubtful)
+		process = settle_doubt(processes, process, hint->tid);
+	if (!process && hint->pid != 0)
+		process = read_process(processes, hint->pid, hint->tid);
+	if (process && process->leaderless)
+		process->look_pid = hint->tid;
+	/* Gone already, or the idle task: all that is known is what the sample says. */
+	return process ? process : add_unknown(processes, hint);
 }
 
 const struct mapping *processes_mapping(struct processes *processes, struct process *process,
@@ -272,7 +338,7 @@ static void on_fork(struct processes *processes, const struct event *event)
 		return; /* a thread */
 	struct process *parent = lookup(processes, event->parent_pid);
 	if (!parent)
-		parent = read_process(processes, event->parent_pid);
+		parent = read_process(processes, event->parent_pid, event->parent_pid);
 	if (!parent)
 		return;
 	struct process *old = lookup(processes, event->pid);
@@ -283,17 +349,25 @@ static void on_fork(struct processes *processes, const struct event *event)
 	if (!child)
 		return;
 	child->kernel_thread = parent->kernel_thread;
+	child->parent_pid = parent->pid;
+	if (child->fork_ns < parent->born_ns)
+		child->fork_ns = parent->born_ns; /* we read of the parent only now */
 	memcpy(child->comm, parent->comm, sizeof(child->comm));
 }
 
 static void on_exec(struct processes *processes, struct process *old, const struct event *event)
 {
 	struct identity *identity = identity_inherit(old->identity);
+	uint32_t parent_pid = old->parent_pid;
+	uint64_t fork_ns = old->fork_ns;
 	struct process *process =
 		add(processes, event->pid, identity, mappings_create(), event->time_ns);
 	if (!process)
 		return;
 	process->exe_pending = true;
+	process->execed = true;
+	process->parent_pid = parent_pid;
+	process->fork_ns = fork_ns;
 	str_copy(process->comm, sizeof(process->comm), event->name);
 }
 
@@ -307,14 +381,14 @@ static void on_comm(struct processes *processes, const struct event *event)
 	else if (process && event->tid == event->pid)
 		str_copy(process->comm, sizeof(process->comm), event->name);
 	else if (!process)
-		(void)read_process(processes, event->pid);
+		(void)read_process(processes, event->pid, event->tid);
 }
 
 static void on_mmap(struct processes *processes, const struct event *event)
 {
 	struct process *process = lookup(processes, event->pid);
 	if (!process) {
-		(void)read_process(processes, event->pid);
+		(void)read_process(processes, event->pid, event->tid);
 		return;
 	}
 	if (process->maps_read_ns > event->time_ns)
@@ -341,9 +415,22 @@ static void on_mmap(struct processes *processes, const struct event *event)
 static void on_exit_event(struct processes *processes, const struct event *event)
 {
 	struct process *process = lookup(processes, event->pid);
-	/* Other threads may live on a little; their samples find the ended process by pid. */
-	if (process && event->tid == event->pid && process->end_ns == 0)
-		process->end_ns = event->time_ns;
+	if (!process || (event->tid != event->pid && !process->leaderless))
+		return;
+	/* Other threads may live on, a little or for long; their samples say under which id. */
+	process->leaderless = true;
+	process->end_ns = event->time_ns;
+}
+
+/* A lost event may have been an exec, an exit or a mapping, of anyone. */
+static void on_lost(struct processes *processes, const struct event *event)
+{
+	size_t pos = 0;
+	uint64_t pid, *value;
+	processes->lost_events += event->lost;
+	processes->doubt = true;
+	while (map_next(&processes->by_pid, &pos, &pid, &value))
+		((struct process *)(uintptr_t)*value)->doubtful = true;
 }
 
 void processes_apply(struct processes *processes, const struct event *event)
@@ -362,7 +449,7 @@ void processes_apply(struct processes *processes, const struct event *event)
 		on_exit_event(processes, event);
 		break;
 	case EVENT_LOST:
-		processes->lost_events += event->lost;
+		on_lost(processes, event);
 		break;
 	case EVENT_OTHER:
 		break;
@@ -380,15 +467,26 @@ void process_name(const struct process *process, char *ret, size_t cap)
 		str_copy(ret, cap, exe.len > 0 ? exe : str_of(process->comm));
 }
 
+static bool is_in_proc(const struct processes *processes, const struct process *process)
+{
+	char path[128];
+	snprintf(path, sizeof(path), "%s/%u", processes->options->proc, process->pid);
+	return access(path, F_OK) == 0;
+}
+
 static void retire_exited(struct processes *processes, uint64_t before_ns)
 {
 	size_t pos = 0;
 	uint64_t pid, *value;
 	while (map_next(&processes->by_pid, &pos, &pid, &value)) {
 		struct process *process = (struct process *)(uintptr_t)*value;
+		if (processes->doubt && process->doubtful && process->end_ns == 0 &&
+		    !is_in_proc(processes, process))
+			process->end_ns = clock_mono_ns();
 		if (process->end_ns != 0 && process->end_ns < before_ns)
 			retire(processes, process, process->end_ns);
 	}
+	processes->doubt = false;
 }
 
 void processes_purge(struct processes *processes, uint64_t before_ns)

@@ -36,11 +36,17 @@ struct process {
 	bool identity_read; /* from /proc; before that it is the parent's, or from events */
 	bool exe_pending;   /* after an exec: the first mapping says which file */
 	bool waiting;	    /* in the list of those whose identity shall be read */
+	bool execed;	    /* since its fork, so what it runs is not its parent's program */
+	bool leaderless;    /* its first thread ended before the others */
+	bool doubtful;	    /* events were lost: it may have ended or run another program */
+	uint32_t look_pid;  /* under which /proc shows it: pid, or a living thread's id */
+	uint32_t parent_pid;
 	char comm[17];
 	struct identity *identity;
 	struct mappings *maps;
 	uint64_t read_ns; /* when all of it was read from /proc: it knows what happened before */
 	uint64_t maps_read_ns; /* the same for maps; both 0: never */
+	uint64_t born_ns, fork_ns; /* of this program, and of the process; both monotonic */
 	uint64_t end_ns;
 	struct process *next; /* in the list of ended ones, or of waiting ones */
 
@@ -65,10 +71,16 @@ void processes_destroy(struct processes *processes); /* NULL is fine */
 MUST_USE int processes_scan(struct processes *processes, struct err *err);
 void processes_apply(struct processes *processes, const struct event *event);
 
-/* The program that pid runs at this point of the events; one that events did not tell of is read from
- * /proc. NULL: the table is full, or no memory. comm names a process that /proc does not know. */
-struct process *processes_get(struct processes *processes, uint32_t pid, const char *comm,
-			      bool kernel_thread);
+/* Who was sampled: tid is the thread, comm its name. */
+struct process_hint {
+	uint32_t pid, tid;
+	const char *comm;
+	bool kernel_thread;
+};
+
+/* The program that the pid runs at this point of the events; one that events did not tell of is read
+ * from /proc. NULL: the table is full, or no memory. comm names a process that /proc does not know. */
+struct process *processes_get(struct processes *processes, const struct process_hint *hint);
 /* The mapping around the address; reads the maps again (at most once a second) when it is not known.
  * The row lives until the next call. */
 const struct mapping *processes_mapping(struct processes *processes, struct process *process,

@@ -209,7 +209,7 @@ int symbolizer_user(struct symbolizer *symbolizer, struct process *process, uint
 				    err);
 	}
 	struct mapping mapping = *found;
-	struct file_place place = {process->pid, mapping.start, mapping.end};
+	struct file_place place = {process->look_pid, mapping.start, mapping.end};
 	uint32_t file = files_resolve(symbolizer->files, mapping.file, &place);
 	return file_location(symbolizer, file, &place, address - mapping.start + mapping.offset,
 			     ret, err);

@@ -2,7 +2,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -97,7 +99,16 @@ static const char *name_of(const struct process *process)
 
 static struct process *get(struct world *w, uint32_t pid)
 {
-	struct process *process = processes_get(w->processes, pid, "thread-name", false);
+	const struct process_hint hint = {.pid = pid, .tid = pid, .comm = "thread-name"};
+	struct process *process = processes_get(w->processes, &hint);
+	assert_non_null(process);
+	return process;
+}
+
+static struct process *get_thread(struct world *w, uint32_t pid, uint32_t tid)
+{
+	const struct process_hint hint = {.pid = pid, .tid = tid, .comm = "thread-name"};
+	struct process *process = processes_get(w->processes, &hint);
 	assert_non_null(process);
 	return process;
 }
@@ -334,8 +345,98 @@ static void a_process_nobody_knows_gets_the_name_of_its_thread(void **state)
 	(void)state;
 	open_world(&w);
 	assert_string_equal(name_of(get(&w, 99)), "thread-name");
-	assert_string_equal(name_of(processes_get(w.processes, 100, "rcu/3", true)), "[rcu]");
-	assert_string_equal(name_of(processes_get(w.processes, 0, "swapper/0", false)), "[idle]");
+	const struct process_hint rcu = {100, 100, "rcu/3", true}, idle = {0, 0, "swapper/0", false};
+	assert_string_equal(name_of(processes_get(w.processes, &rcu)), "[rcu]");
+	assert_string_equal(name_of(processes_get(w.processes, &idle)), "[idle]");
+	close_world(&w);
+}
+
+/* /proc/PID of such a process is a zombie: no exe, no maps. */
+static void a_process_whose_first_thread_ended_is_read_through_another(void **state)
+{
+	struct world w;
+	(void)state;
+	open_world(&w);
+	fixture_process(7, 1, "server", "/srv/server", "", NULL, 0);
+	fixture_process(9, 1, "worker", "/srv/server", shell_maps, "OTEL_SERVICE_NAME=shop", 22);
+	char exe[256];
+	snprintf(exe, sizeof(exe), "%s/7/exe", w.options.proc);
+	assert_int_equal(unlink(exe), 0);
+	struct process *server = get_thread(&w, 7, 9);
+	assert_string_equal(name_of(server), "server");
+	assert_string_equal(server->identity->service_name, "shop");
+	assert_int_equal(server->look_pid, 9);
+	assert_int_equal(server->maps->count, 2);
+	close_world(&w);
+}
+
+static void the_end_of_the_first_thread_turns_to_the_one_that_is_sampled(void **state)
+{
+	struct world w;
+	(void)state;
+	open_world(&w);
+	fixture_process(7, 1, "sh", "/bin/sh", shell_maps, NULL, 0);
+	assert_int_equal(get_thread(&w, 7, 9)->look_pid, 7);
+	exit_event(&w, 7, 7);
+	assert_int_equal(get_thread(&w, 7, 9)->look_pid, 9);
+	uint64_t before_ns = tick(&w);
+	exit_event(&w, 7, 9); /* so it lived until now */
+	processes_purge(w.processes, before_ns);
+	assert_string_equal(name_of(get_thread(&w, 7, 10)), "sh");
+	close_world(&w);
+}
+
+static void a_child_that_is_gone_takes_after_its_parent(void **state)
+{
+	struct world w;
+	(void)state;
+	open_world(&w);
+	fixture_process(1, 0, "init", "/sbin/init", shell_maps, NULL, 0);
+	assert_int_equal(processes_scan(w.processes, NULL), 0);
+	fork_event(&w, 1, 7);
+	exec_event(&w, 7, "make");
+	mmap_event(&w, 7, 0x5000, "/usr/bin/make");
+	fixture_process(7, 1, "make", "/usr/bin/make", shell_maps, "OTEL_SERVICE_NAME=build", 23);
+	fork_event(&w, 7, 8); /* no sample of make before */
+	fork_event(&w, 7, 9);
+	exec_event(&w, 9, "cc");
+	mmap_event(&w, 9, 0x5000, "/usr/bin/cc");
+	processes_want_identity(w.processes, get(&w, 8));
+	processes_want_identity(w.processes, get(&w, 9));
+	processes_read_waiting(w.processes);
+	assert_string_equal(name_of(get(&w, 8)), "make");
+	assert_string_equal(get(&w, 8)->identity->service_name, "build");
+	assert_string_equal(name_of(get(&w, 9)), "cc");
+	assert_string_equal(get(&w, 9)->identity->service_name, "build");
+	close_world(&w);
+}
+
+static void lost_event(struct world *w)
+{
+	struct event e = {.kind = EVENT_LOST, .time_ns = tick(w), .lost = 3};
+	processes_apply(w->processes, &e);
+}
+
+static void after_lost_events_proc_is_asked_anew(void **state)
+{
+	struct world w;
+	struct processes_stats stats;
+	(void)state;
+	open_world(&w);
+	fixture_process(7, 1, "sh", "/bin/sh", shell_maps, NULL, 0);
+	fixture_process(8, 1, "gone", "/bin/gone", shell_maps, NULL, 0);
+	assert_int_equal(processes_scan(w.processes, NULL), 0);
+	fixture_process(7, 1, "app", "/srv/app", "5000-6000 r-xp 00000000 fe:01 9 /srv/app\n", NULL, 0);
+	fixture_gone(8);
+	assert_string_equal(name_of(get(&w, 7)), "sh");
+	lost_event(&w);
+	assert_string_equal(name_of(get(&w, 7)), "app");
+	assert_non_null(mappings_find(get(&w, 7)->maps, 0x5010));
+	processes_purge(w.processes, 1); /* sees that 8 ended */
+	processes_purge(w.processes, UINT64_MAX);
+	processes_get_stats(w.processes, &stats);
+	assert_int_equal(stats.processes, 1);
+	assert_int_equal(stats.lost_events, 3);
 	close_world(&w);
 }
 
@@ -364,7 +465,8 @@ static void shortness_of_memory_only_loses_knowledge(void **state)
 		fork_event(&w, 7, 8);
 		exec_event(&w, 8, "app");
 		mmap_event(&w, 8, 0x5000, "/srv/app");
-		struct process *p = processes_get(w.processes, 8, "app", false);
+		const struct process_hint app = {8, 8, "app", false};
+		struct process *p = processes_get(w.processes, &app);
 		if (p)
 			processes_want_identity(w.processes, p);
 		processes_read_waiting(w.processes);
@@ -389,6 +491,10 @@ int main(void)
 		cmocka_unit_test(events_older_than_what_proc_said_change_nothing),
 		cmocka_unit_test(maps_that_are_newer_than_an_exec_do_not_hide_it),
 		cmocka_unit_test(a_process_nobody_knows_gets_the_name_of_its_thread),
+		cmocka_unit_test(a_process_whose_first_thread_ended_is_read_through_another),
+		cmocka_unit_test(the_end_of_the_first_thread_turns_to_the_one_that_is_sampled),
+		cmocka_unit_test(a_child_that_is_gone_takes_after_its_parent),
+		cmocka_unit_test(after_lost_events_proc_is_asked_anew),
 		cmocka_unit_test(proc_that_cannot_be_read_is_an_error),
 		cmocka_unit_test(shortness_of_memory_only_loses_knowledge),
 	};
