@@ -28,14 +28,16 @@ struct id_slot {
 struct idcache {
 	void *memory;
 	struct id_slot *slots; /* in it, aligned to a cache line */
-	uint32_t sets;
+	uint32_t sets, sets_max;
 	uint32_t victim;
+	uint32_t
+		taken; /* slots; what the budget allows is touched only when there is something to keep */
 };
 
-/* At most size_bytes, at least one set. */
+/* Grows to at most size_bytes, at least one set. */
 MUST_USE int idcache_init(struct idcache *cache, size_t size_bytes, struct err *err);
 void idcache_deinit(struct idcache *cache);
-void idcache_clear(struct idcache *cache);
+void idcache_clear(struct idcache *cache); /* and keeps its size */
 size_t idcache_bytes(const struct idcache *cache);
 uint32_t idcache_get(const struct idcache *cache, struct id_key key); /* 0: not there */
 void idcache_prefetch(const struct idcache *cache, struct id_key key);

@@ -128,7 +128,6 @@ static void refresh_gauges(struct store *store)
 	}
 	pthread_rwlock_unlock(&store->rocks_lock);
 	metric_set(&store_page_cache_bytes, (int64_t)page_cache_bytes(store->pages));
-	metric_set(&store_id_cache_bytes, (int64_t)store->plan.id_cache_bytes);
 }
 
 static void *run(void *arg)

@@ -64,6 +64,7 @@ static int write_group(struct store *store, struct err *err)
 	if (!rc) {
 		metric_add(&store_commits_total, 1);
 		metric_add(&store_commit_bytes_total, (int64_t)bytes);
+		metric_set(&store_id_cache_bytes, (int64_t)idcache_bytes(&writer->txn.cache));
 		return 0;
 	}
 	metric_add(&store_commit_failures_total, 1);

@@ -240,10 +240,11 @@ static void a_damaged_block_costs_its_queries_and_writing_goes_on(void **state)
 	assert_int_equal(read_hour(store, 0), ERR_CORRUPT);
 	for (unsigned i = HOURS; i < 2 * HOURS; i++)
 		assert_int_equal(read_hour(store, i), 0);
-	/* Into the same hours, so that a compaction has to read the damaged table. */
-	assert_int_equal(write_on(store, 200, 5), 0);
+	/* Into the same hours, so that a compaction, ours or one before it, has to read the table. */
+	unsigned refused = write_on(store, 200, 5);
 	compact_everything(store);
-	assert_true(write_on(store, 300, 5) <= 1);
+	refused += write_on(store, 300, 5);
+	assert_true(refused <= 1);
 	assert_true(store->plan.rocks.no_compaction);
 	assert_int_equal(write_on(store, 400, 5), 0);
 	store_close(store);

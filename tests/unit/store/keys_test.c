@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "help.h"
 #include "store/embedded/idmap.h"
 #include "store/embedded/keys.h"
@@ -97,6 +98,33 @@ static void the_cache_keeps_what_fits_and_never_lies(void **state)
 	idcache_deinit(&cache);
 }
 
+static void the_cache_takes_its_memory_as_it_fills(void **state)
+{
+	enum { BUDGET = 1 << 20 };
+	(void)state;
+	struct idcache cache;
+	struct err err;
+	must(idcache_init(&cache, BUDGET, &err), &err);
+	assert_true(idcache_bytes(&cache) <= BUDGET / 8);
+	for (uint32_t i = 1; i <= 3000; i++)
+		idcache_put(&cache, id_key_pair(1, KEY_NODE, i, 5), i);
+	size_t small_bytes = idcache_bytes(&cache);
+	mem_fail_nth(1); /* no memory: it stays, and still works */
+	for (uint32_t i = 3001; i <= 3200; i++)
+		idcache_put(&cache, id_key_pair(1, KEY_NODE, i, 5), i);
+	mem_fail_nth(0);
+	assert_int_equal(idcache_get(&cache, id_key_pair(1, KEY_NODE, 3200, 5)), 3200);
+	for (uint32_t i = 3201; i <= 40000; i++)
+		idcache_put(&cache, id_key_pair(1, KEY_NODE, i, 5), i);
+	assert_true(idcache_bytes(&cache) > small_bytes);
+	assert_true(idcache_bytes(&cache) <= BUDGET);
+	unsigned kept = 0;
+	for (uint32_t i = 1; i <= 40000; i++)
+		kept += idcache_get(&cache, id_key_pair(1, KEY_NODE, i, 5)) == i;
+	assert_true(kept > 34000);
+	idcache_deinit(&cache);
+}
+
 static void the_map_of_a_commit_keeps_everything(void **state)
 {
 	(void)state;
@@ -118,6 +146,7 @@ int main(void)
 		cmocka_unit_test(a_key_of_another_length_is_refused),
 		cmocka_unit_test(the_key_after_a_prefix_ends_its_range),
 		cmocka_unit_test(the_cache_keeps_what_fits_and_never_lies),
+		cmocka_unit_test(the_cache_takes_its_memory_as_it_fills),
 		cmocka_unit_test(the_map_of_a_commit_keeps_everything),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
