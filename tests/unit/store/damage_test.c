@@ -242,7 +242,8 @@ static void a_damaged_block_costs_its_queries_and_writing_goes_on(void **state)
 		assert_int_equal(read_hour(store, i), 0);
 	/* Into the same hours, so that a compaction, ours or one before it, has to read the table. */
 	unsigned refused = write_on(store, 200, 5);
-	compact_everything(store);
+	if (!store->plan.rocks.no_compaction)
+		compact_everything(store);
 	refused += write_on(store, 300, 5);
 	assert_true(refused <= 1);
 	assert_true(store->plan.rocks.no_compaction);
