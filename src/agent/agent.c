@@ -119,8 +119,7 @@ static void tell_losses(struct agent *agent)
 	if (stats.lost_samples > agent->lost_told)
 		log_warn("agent", "samples lost", "count=%llu total=%llu taken=%llu",
 			 (unsigned long long)(stats.lost_samples - agent->lost_told),
-			 (unsigned long long)stats.lost_samples,
-			 (unsigned long long)stats.samples);
+			 (unsigned long long)stats.lost_samples, (unsigned long long)stats.samples);
 	agent->lost_told = stats.lost_samples;
 }
 

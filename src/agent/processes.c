@@ -25,7 +25,7 @@ struct processes {
 	struct process *ended, *waiting;
 	uint32_t count; /* by_pid and ended */
 	uint64_t refused, lost_events;
-	bool doubt; /* there may be ended ones of which no event told */
+	bool doubt;	 /* there may be ended ones of which no event told */
 	struct buf text; /* for files of /proc */
 };
 
@@ -156,8 +156,8 @@ static void read_maps(struct processes *processes, struct process *process)
 	uint64_t now_ns = clock_mono_ns();
 	buf_clear(&processes->text);
 	process->maps_read_ns = now_ns;
-	if (process->kernel_thread || proc_read(processes->options->proc, process->look_pid,
-						"maps", MAPS_BYTES_MAX, &processes->text, NULL))
+	if (process->kernel_thread || proc_read(processes->options->proc, process->look_pid, "maps",
+						MAPS_BYTES_MAX, &processes->text, NULL))
 		return;
 	struct mappings *fresh = mappings_create();
 	if (!fresh)
@@ -277,8 +277,8 @@ static struct process *settle_doubt(struct processes *processes, struct process 
 
 static struct process *add_unknown(struct processes *processes, const struct process_hint *hint)
 {
-	struct process *process = add(processes, hint->pid, identity_create(), mappings_create(),
-				      clock_mono_ns());
+	struct process *process =
+		add(processes, hint->pid, identity_create(), mappings_create(), clock_mono_ns());
 	if (!process)
 		return NULL;
 	process->kernel_thread = hint->kernel_thread || hint->pid == 0;

@@ -345,7 +345,8 @@ static void a_process_nobody_knows_gets_the_name_of_its_thread(void **state)
 	(void)state;
 	open_world(&w);
 	assert_string_equal(name_of(get(&w, 99)), "thread-name");
-	const struct process_hint rcu = {100, 100, "rcu/3", true}, idle = {0, 0, "swapper/0", false};
+	const struct process_hint rcu = {100, 100, "rcu/3", true},
+				  idle = {0, 0, "swapper/0", false};
 	assert_string_equal(name_of(processes_get(w.processes, &rcu)), "[rcu]");
 	assert_string_equal(name_of(processes_get(w.processes, &idle)), "[idle]");
 	close_world(&w);
@@ -426,7 +427,8 @@ static void after_lost_events_proc_is_asked_anew(void **state)
 	fixture_process(7, 1, "sh", "/bin/sh", shell_maps, NULL, 0);
 	fixture_process(8, 1, "gone", "/bin/gone", shell_maps, NULL, 0);
 	assert_int_equal(processes_scan(w.processes, NULL), 0);
-	fixture_process(7, 1, "app", "/srv/app", "5000-6000 r-xp 00000000 fe:01 9 /srv/app\n", NULL, 0);
+	fixture_process(7, 1, "app", "/srv/app", "5000-6000 r-xp 00000000 fe:01 9 /srv/app\n", NULL,
+			0);
 	fixture_gone(8);
 	assert_string_equal(name_of(get(&w, 7)), "sh");
 	lost_event(&w);
