@@ -2,7 +2,8 @@
 # server's memory. Prints bench lines. Median of 3 starts.
 set -u
 work=$(mktemp -d)
-"$BUILD/tests/scenario/cresset-busy" 0 >/dev/null &
+cc -O0 -o "$work/cresset-busy" "$(dirname "$0")/../tests/scenario/busy.c" || exit 1
+"$work/cresset-busy" 0 >/dev/null &
 busy=$!
 up=
 trap 'kill $busy $up 2>/dev/null; wait 2>/dev/null; rm -rf "$work"' EXIT
