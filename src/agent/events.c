@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/cpus.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 
@@ -21,6 +22,8 @@ enum {
 	RING_BYTES = 128 << 10, /* some 1000 records: a busy build makes fewer in a tick */
 	PAGE_BYTES = 4096,
 	RECORD_BYTES_MAX = 64 << 10, /* sizes are 16 bits */
+	/* Less room than this and a record with a long path may have been dropped. */
+	FULL_MARGIN_BYTES = 2 * PAGE_BYTES,
 };
 
 struct ring {
@@ -31,6 +34,7 @@ struct ring {
 	bool have_head; /* head is the next event, of head_size bytes */
 	uint32_t head_size;
 	struct event head;
+	uint64_t full_ns; /* when it was found full; 0: it was not */
 	uint8_t *wrapped; /* for a record that wraps, allocated when the first one comes */
 };
 
@@ -187,12 +191,21 @@ static const uint8_t *record_at_tail(struct ring *ring, uint32_t size)
 	return ring->wrapped;
 }
 
+/* The kernel writes its LOST record only together with the next event of that CPU, and on a quiet one that
+ * may be long after. A full ring says the same at once. */
+static void note_full(struct ring *ring, uint64_t used_bytes)
+{
+	if (ring->full_ns == 0 && used_bytes > RING_BYTES - FULL_MARGIN_BYTES)
+		ring->full_ns = clock_mono_ns();
+}
+
 /* Decodes the oldest record, if it is not yet. */
 static bool ring_peek(struct ring *ring)
 {
 	while (!ring->have_head) {
 		uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
 		struct perf_event_header header;
+		note_full(ring, head - ring->tail);
 		if (head - ring->tail < sizeof(header))
 			return false;
 		/* Records are multiples of 8 bytes, so a header never wraps. */
@@ -213,6 +226,20 @@ static bool ring_peek(struct ring *ring)
 	return true;
 }
 
+/* A ring that was full and is read up to then: the event is told once, of unknown number. */
+static bool take_full(struct events *events, uint64_t limit_ns, struct event *ret)
+{
+	for (uint32_t i = 0; i < events->count; i++) {
+		struct ring *ring = &events->rings[i];
+		if (ring->fd < 0 || ring->full_ns == 0 || ring->full_ns > limit_ns)
+			continue;
+		*ret = (struct event){.kind = EVENT_LOST, .time_ns = ring->full_ns};
+		ring->full_ns = 0;
+		return true;
+	}
+	return false;
+}
+
 /* The name of the returned event points into its ring, so the record is given back to the kernel only
  * at the next call. */
 bool events_next(struct events *events, uint64_t limit_ns, struct event *ret)
@@ -226,7 +253,7 @@ bool events_next(struct events *events, uint64_t limit_ns, struct event *ret)
 			oldest = ring;
 	}
 	if (!oldest || oldest->head.time_ns > limit_ns)
-		return false;
+		return take_full(events, limit_ns, ret);
 	*ret = oldest->head;
 	events->taken = oldest;
 	return true;

@@ -27,7 +27,7 @@ struct event {
 	uint64_t inode, inode_generation;
 	uint8_t build_id_len; /* MMAP: 0 = unknown */
 	uint8_t build_id[EVENT_BUILD_ID_BYTES];
-	uint64_t lost; /* LOST: how many records were overwritten */
+	uint64_t lost; /* LOST: how many records were dropped; 0: some perhaps, the ring was full */
 };
 
 /* A record as the kernel writes it (with sample_id_all and PERF_SAMPLE_TIME). False: cut short. Kinds
