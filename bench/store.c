@@ -338,7 +338,7 @@ int main(int argc, char **argv)
 	store_close(store);
 	uint64_t start_ns = clock_mono_ns();
 	store = open_store(path);
-	printf("bench up.ready %.1f ms\n", (double)(clock_mono_ns() - start_ns) / 1e6);
+	printf("bench store.open %.1f ms\n", (double)(clock_mono_ns() - start_ns) / 1e6);
 	struct store_stats stats;
 	struct err err;
 	sleep(SETTLE_S);
