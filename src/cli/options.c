@@ -5,6 +5,9 @@
 
 #include "base/log.h"
 #include "cli/cli.h"
+#include "config/config.h"
+
+enum { OPTIONS_MAX = 32 }; /* more than any command has */
 
 /* Help is laid out for a terminal of 80 columns. */
 enum { HELP_INDENT = 31, HELP_COLUMNS = 80 };
@@ -59,34 +62,17 @@ static const struct option_row *find_row(const struct option_row *rows, size_t r
 	return NULL;
 }
 
-/* How much of the two names is the same: enough to suggest one for a slip. */
-static size_t likeness(struct str a, struct str b)
-{
-	size_t same = 0;
-	while (same < a.len && same < b.len && a.ptr[same] == b.ptr[same])
-		same++;
-	size_t tail = 0;
-	while (tail < a.len - same && tail < b.len - same &&
-	       a.ptr[a.len - 1 - tail] == b.ptr[b.len - 1 - tail])
-		tail++;
-	return same + tail;
-}
-
 static int say_unknown(const char *command, const struct option_row *rows, size_t row_count,
 		       struct str name)
 {
-	const struct option_row *best = NULL;
-	size_t best_likeness = 2;
-	for (size_t i = 0; i < row_count; i++) {
-		size_t like = likeness(str_of(rows[i].name), name);
-		if (like > best_likeness) {
-			best = &rows[i];
-			best_likeness = like;
-		}
-	}
+	const char *names[OPTIONS_MAX];
+	size_t count = row_count < OPTIONS_MAX ? row_count : OPTIONS_MAX;
+	for (size_t i = 0; i < count; i++)
+		names[i] = rows[i].name;
+	const char *best = config_suggest(name, names, count);
 	fprintf(stderr, "cresset %s: there is no option --%.*s", command, STR_ARG(name));
 	if (best)
-		fprintf(stderr, " (did you mean --%s?)", best->name);
+		fprintf(stderr, " (did you mean --%s?)", best);
 	fprintf(stderr, "; --help lists them\n");
 	return CLI_USAGE;
 }
