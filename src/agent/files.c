@@ -331,6 +331,19 @@ static int reopen(struct files *files, struct file *file, const struct file_plac
 	return fd;
 }
 
+int files_open(struct files *files, uint32_t id, const struct file_place *place, int *ret_fd,
+	       struct err *err)
+{
+	struct file *file = &files->rows[id];
+	int fd = -1;
+	if (file->kind == KIND_REGULAR && file->state == STATE_OPENED)
+		fd = reopen(files, file, place);
+	if (fd < 0)
+		return err_set(err, ERR_NOT_FOUND, "%s: no way to open it any more", file->path);
+	*ret_fd = fd;
+	return 0;
+}
+
 static void describe(struct files *files, struct file *file, const struct file_place *place)
 {
 	FD_AUTO int fd = reopen(files, file, place);

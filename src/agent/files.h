@@ -69,6 +69,11 @@ bool files_vaddr(const struct files *files, uint32_t id, uint64_t offset, uint64
 bool files_symbol(struct files *files, uint32_t id, const struct file_place *place, uint64_t vaddr,
 		  struct symbol_found *ret);
 
+/* A descriptor of the content of a resolved file, which the caller closes. ERR_NOT_FOUND: there is no
+ * way to it any more, or it is no file. */
+MUST_USE int files_open(struct files *files, uint32_t id, const struct file_place *place,
+			int *ret_fd, struct err *err);
+
 /* Closes descriptors that were kept long enough. */
 void files_expire(struct files *files, uint64_t now_ns);
 /* Forgets files: unmark all, mark what is used, then sweep. Only worth it when files_crowded(). */

@@ -132,3 +132,45 @@ int mappings_add(struct mappings **set, const struct mapping *row, struct err *e
 	}
 	return replace(*set, from, to, pieces, count, err);
 }
+
+/* Rows are compared field by field: they have padding. */
+static bool same_row(const struct mapping *a, const struct mapping *b)
+{
+	return a->start == b->start && a->end == b->end && a->offset == b->offset &&
+	       a->file == b->file;
+}
+
+bool mappings_equal(const struct mappings *a, const struct mappings *b)
+{
+	bool equal = a->count == b->count;
+	for (uint32_t i = 0; equal && i < a->count; i++)
+		equal = same_row(&a->rows[i], &b->rows[i]);
+	return equal;
+}
+
+/* The part [start, end) of one row; fresh may show it by several, of the same file. */
+static bool row_agrees(const struct mapping *row, const struct mappings *fresh, uint64_t start,
+		       uint64_t end)
+{
+	for (uint64_t at = start; at < end;) {
+		const struct mapping *now = mappings_find(fresh, at);
+		if (!now || now->file != row->file ||
+		    now->offset - now->start != row->offset - row->start)
+			return false;
+		at = now->end;
+	}
+	return true;
+}
+
+bool mappings_agree(const struct mappings *old, const struct mappings *fresh, uint64_t start,
+		    uint64_t end)
+{
+	for (uint32_t i = first_above(old, start); i < old->count && old->rows[i].start < end;
+	     i++) {
+		const struct mapping *row = &old->rows[i];
+		if (!row_agrees(row, fresh, row->start > start ? row->start : start,
+				row->end < end ? row->end : end))
+			return false;
+	}
+	return true;
+}

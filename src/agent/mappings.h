@@ -3,6 +3,7 @@
  * counted by reference and copied on write. One thread. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -31,3 +32,8 @@ void mappings_unref(struct mappings *set); /* NULL is fine */
 MUST_USE int mappings_add(struct mappings **set, const struct mapping *row, struct err *err);
 /* The mapping around the address, or NULL. */
 const struct mapping *mappings_find(const struct mappings *set, uint64_t address);
+/* The rows are the same. */
+bool mappings_equal(const struct mappings *a, const struct mappings *b);
+/* Every address of [start, end) that old shows is shown the same by fresh. */
+bool mappings_agree(const struct mappings *old, const struct mappings *fresh, uint64_t start,
+		    uint64_t end);

@@ -21,6 +21,7 @@ static const uint64_t maps_reread_ns = NS_PER_S;
 struct processes {
 	const struct processes_options *options;
 	struct files *files;
+	const struct processes_listener *listener;
 	struct map by_pid;
 	struct process *ended, *waiting;
 	uint32_t count; /* by_pid and ended */
@@ -42,8 +43,27 @@ int processes_create(const struct processes_options *options, struct files *file
 	return 0;
 }
 
+void processes_listen(struct processes *processes, const struct processes_listener *listener)
+{
+	processes->listener = listener;
+}
+
+static void tell_gone(const struct processes *processes, struct process *process)
+{
+	if (processes->listener)
+		processes->listener->gone(processes->listener->ctx, process);
+}
+
+static void tell_mapped(const struct processes *processes, struct process *process, uint64_t start,
+			uint64_t end)
+{
+	if (processes->listener)
+		processes->listener->mapped(processes->listener->ctx, process, start, end);
+}
+
 static void process_free(struct processes *processes, struct process *process)
 {
+	tell_gone(processes, process);
 	identity_unref(process->identity);
 	mappings_unref(process->maps);
 	mem_free(process);
@@ -87,6 +107,7 @@ static void leave_waiting_list(struct processes *processes, struct process *proc
 /* Its pid is free for another program; samples from before may still be explained by it. */
 static void retire(struct processes *processes, struct process *process, uint64_t now_ns)
 {
+	tell_gone(processes, process);
 	leave_waiting_list(processes, process);
 	map_remove(&processes->by_pid, process->pid, NULL);
 	process->ended = true;
@@ -132,6 +153,8 @@ static void add_mapping(struct processes *processes, struct process *process,
 		mapping.offset = mapping.start;
 	if (mappings_add(&process->maps, &mapping, NULL))
 		processes->refused++;
+	else if (touch)
+		tell_mapped(processes, process, mapping.start, mapping.end);
 	struct file_place place = {process->look_pid, mapping.start, mapping.end};
 	if (is_new && touch)
 		files_touch(processes->files, mapping.file, &place);
@@ -150,7 +173,7 @@ static void take_map_line(struct processes *processes, struct process *process, 
 	add_mapping(processes, process, &source, &row, false);
 }
 
-/* Puts what /proc says in place of what was known. */
+/* Puts what /proc says in place of what was known, if it is something else. */
 static void read_maps(struct processes *processes, struct process *process)
 {
 	uint64_t now_ns = clock_mono_ns();
@@ -159,14 +182,20 @@ static void read_maps(struct processes *processes, struct process *process)
 	if (process->kernel_thread || proc_read(processes->options->proc, process->look_pid, "maps",
 						MAPS_BYTES_MAX, &processes->text, NULL))
 		return;
-	struct mappings *fresh = mappings_create();
+	struct mappings *known = process->maps, *fresh = mappings_create();
 	if (!fresh)
 		return;
-	mappings_unref(process->maps);
 	process->maps = fresh;
 	struct str rest = buf_text(&processes->text), line;
 	while (str_next(&rest, '\n', &line))
 		take_map_line(processes, process, line);
+	if (mappings_equal(known, process->maps)) {
+		mappings_unref(process->maps);
+		process->maps = known;
+		return;
+	}
+	mappings_unref(known);
+	tell_mapped(processes, process, 0, UINT64_MAX);
 }
 
 static bool read_own_identity(struct processes *processes, struct process *process)

@@ -17,6 +17,7 @@
 #include "base/err.h"
 
 struct files;
+struct published;
 
 enum { PROCESSES_MAX = 65536, PROCESS_ENV_MAX = 32, PROCESS_TEXT_MAX = 4096 };
 
@@ -48,7 +49,8 @@ struct process {
 	uint64_t maps_read_ns;	   /* the same for maps; both 0: never */
 	uint64_t born_ns, fork_ns; /* of this program, and of the process; both monotonic */
 	uint64_t end_ns;
-	struct process *next; /* in the list of ended ones, or of waiting ones */
+	struct process *next;	     /* in the list of ended ones, or of waiting ones */
+	struct published *published; /* what BPF knows of it (publish.h); NULL: nothing */
 
 	uint32_t batch; /* for the batch maker: in which batch it has a resource, and which */
 	uint32_t resource;
@@ -66,6 +68,18 @@ struct processes;
 MUST_USE int processes_create(const struct processes_options *options, struct files *files,
 			      struct processes **ret, struct err *err);
 void processes_destroy(struct processes *processes); /* NULL is fine */
+
+/* Who must hear at once when what is known of a process ends or changes. */
+struct processes_listener {
+	/* Its pid is another program's from now on, or nobody's. */
+	void (*gone)(void *ctx, struct process *process);
+	/* Something was mapped between start and end; process->maps says so already. */
+	void (*mapped)(void *ctx, struct process *process, uint64_t start, uint64_t end);
+	void *ctx;
+};
+
+/* listener must outlive it; NULL: nobody. */
+void processes_listen(struct processes *processes, const struct processes_listener *listener);
 
 /* Takes in all processes of /proc. Processes that end meanwhile are no error. */
 MUST_USE int processes_scan(struct processes *processes, struct err *err);
