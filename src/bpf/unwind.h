@@ -66,7 +66,7 @@ enum unwind_cfa {
 	UNWIND_CFA_SP_DEREF, /* CFA = *(sp + cfa_offset) + cfa_add */
 	UNWIND_CFA_FP_DEREF, /* CFA = *(fp + cfa_offset) + cfa_add */
 	UNWIND_CFA_PLT,	     /* x86-64 lazy PLT: CFA = sp + 8 + ((pc & 15) >= cfa_offset ? 8 : 0) */
-	UNWIND_CFA_SIGNAL,   /* a signal frame: sp + cfa_offset is where the saved registers are */
+	UNWIND_CFA_SIGNAL,   /* the kernel's struct sigcontext is at sp + cfa_offset */
 	UNWIND_CFA_END,	     /* the outermost frame */
 	UNWIND_CFA_NONE,     /* nobody says: between functions, or assembly without CFI */
 	UNWIND_CFA_FRAME,    /* by frame pointer, as UNWIND_BY_FRAME_POINTER */
@@ -77,6 +77,7 @@ enum unwind_fp {
 	UNWIND_FP_SAME,	  /* the caller's frame pointer is in its register still */
 	UNWIND_FP_AT_CFA, /* *(CFA + fp_offset) */
 	UNWIND_FP_LOST,
+	UNWIND_FP_AT_FP, /* *(fp + fp_offset), this frame's fp: realigned stacks */
 };
 
 enum unwind_ra {
@@ -101,20 +102,24 @@ struct unwind_table {
 	struct unwind_page pages[];
 };
 
+/* The high bit of a user frame in a record: the address is a point of execution (a leaf, or what a signal
+ * interrupted), to be looked up as it is; others are return addresses, looked up at - 1. */
+#define UNWIND_FRAME_EXACT (1ULL << 63)
+
 /* Why a walk ended. All but the first mean that the stack is not whole. */
 enum unwind_end {
-	UNWIND_END_ROOT,	/* the thread's outermost frame */
-	UNWIND_END_TRUNCATED,	/* SAMPLER_USER_FRAMES_MAX */
-	UNWIND_END_NO_PROCESS,	/* the process is not known to BPF yet: user space walks on */
-	UNWIND_END_NO_MAPPING,	/* the address is in no known executable mapping: user space looks */
-	UNWIND_END_NOT_READY,	/* the mapping's table is not there yet: user space walks on */
-	UNWIND_END_NO_ROW,	/* no unwind information there, and no frame pointer that helps */
-	UNWIND_END_RULE,	/* a rule that cannot be followed here */
-	UNWIND_END_UNREADABLE,	/* the stack could not be read */
-	UNWIND_END_NO_PROGRESS, /* the caller's frame would not be above this one */
-	UNWIND_END_32BIT,	/* a 32-bit process: the point of execution only */
+	UNWIND_END_ROOT,       /* the thread's outermost frame */
+	UNWIND_END_TRUNCATED,  /* SAMPLER_USER_FRAMES_MAX */
+	UNWIND_END_NO_PROCESS, /* the process is not known to BPF yet: user space walks on */
+	UNWIND_END_NO_MAPPING, /* the address is in no known executable mapping: user space looks */
+	UNWIND_END_NOT_READY,  /* the mapping's table is not there yet: user space walks on */
+	UNWIND_END_NO_ROW,     /* no unwind information there, and no frame pointer that helps */
+	UNWIND_END_RULE,       /* a rule that cannot be followed here */
+	UNWIND_END_UNREADABLE, /* the stack could not be read */
+	UNWIND_END_NO_PROGRESS,	 /* the caller's frame would not be above this one */
+	UNWIND_END_32BIT,	 /* a 32-bit process: the point of execution only */
 	UNWIND_END_NO_REGISTERS, /* where user space was left is not known */
-	UNWIND_END_CUT,	     /* user space: the copy of the stack ended before the stack did */
+	UNWIND_END_CUT,		 /* user space: the copy of the stack ended before the stack did */
 	UNWIND_ENDS,
 };
 

@@ -23,8 +23,8 @@ struct elf_file;
 /* ---- compiling --------------------------------------------------------- */
 
 struct unwind_limits {
-	size_t rows;	/* 0: a default that no real file reaches */
-	size_t bytes;	/* of call frame information read from the file; 0: a default */
+	size_t rows;  /* 0: a default that no real file reaches */
+	size_t bytes; /* of call frame information read from the file; 0: a default */
 };
 
 struct unwind_rows; /* immutable, any thread */
@@ -60,8 +60,9 @@ void unwind_space_destroy(struct unwind_space *space); /* NULL is fine; not the 
 MUST_USE int unwind_space_add_table(struct unwind_space *space, const struct unwind_rows *rows,
 				    uint32_t *ret_place, struct err *err);
 /* Writes sorted mappings that do not overlap; count > 0. */
-MUST_USE int unwind_space_add_mappings(struct unwind_space *space, const struct unwind_mapping *rows,
-				       uint32_t count, uint32_t *ret_place, struct err *err);
+MUST_USE int unwind_space_add_mappings(struct unwind_space *space,
+				       const struct unwind_mapping *rows, uint32_t count,
+				       uint32_t *ret_place, struct err *err);
 /* Nothing names the place any more from now on: its memory is used again after unwind_space_collect()
  * with a time that is later by UNWIND_GRACE_NS. */
 enum { UNWIND_GRACE_NS = 50 * 1000 * 1000 };
@@ -78,8 +79,9 @@ size_t unwind_space_bytes(const struct unwind_space *space);
 /* Where a walk is. Addresses of the process. */
 struct unwind_state {
 	uint64_t pc, sp, fp;
-	uint64_t lr;	/* arm64 */
-	bool exact;	/* pc is a point of execution, not a return address */
+	uint64_t lr; /* arm64 */
+	bool exact;  /* pc is a point of execution, not a return address */
+	bool no_fp;  /* what the frame keeps in fp is not known */
 };
 
 /* What the walk may read. stack are the bytes at [stack_start, stack_start + stack_len). read_code, which
@@ -95,10 +97,6 @@ struct unwind_target {
 	size_t (*read_code)(void *ctx, uint64_t address, void *dst, size_t len);
 	void *ctx;
 };
-
-/* The high bit of a user frame in a record and here: the address is a point of execution (a leaf, or
- * what a signal interrupted), to be looked up as it is; others are return addresses, looked up at - 1. */
-#define UNWIND_FRAME_EXACT (1ULL << 63)
 
 /* Leaves frames from *state on until the root or a reason to stop, which it returns. Writes the callers'
  * addresses (state's own pc is not written) to frames, at most cap: UNWIND_END_TRUNCATED. *state is
