@@ -230,7 +230,9 @@ static int add_user_frames(struct batch_maker *maker, struct process *process,
 {
 	bool mapped = true;
 	for (uint32_t i = 0; i < sample->user_count; i++) {
-		int rc = symbolizer_user(&maker->symbolizer, process, sample->user[i], i == 0,
+		bool exact = sample->user[i] & UNWIND_FRAME_EXACT;
+		uint64_t address = sample->user[i] & ~UNWIND_FRAME_EXACT;
+		int rc = symbolizer_user(&maker->symbolizer, process, address, i == 0 || exact,
 					 &mapped, &locations[*count], err);
 		if (rc)
 			return rc;
@@ -238,7 +240,7 @@ static int add_user_frames(struct batch_maker *maker, struct process *process,
 			break;
 		(*count)++;
 	}
-	if (mapped && (sample->flags & SAMPLER_USER_TRUNCATED))
+	if (mapped && sample->end == UNWIND_END_TRUNCATED)
 		return symbolizer_note(&maker->symbolizer, "[truncated]", &locations[(*count)++],
 				       err);
 	return 0;

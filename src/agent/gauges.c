@@ -48,7 +48,7 @@ void gauges_publish(const struct agent_gauges *g)
 	metric_set(&samples, (int64_t)g->agent_samples);
 	metric_set(&lost_ring, (int64_t)g->sampler.lost_ring);
 	metric_set(&lost_memory, (int64_t)g->lost_memory);
-	metric_set(&truncated, (int64_t)g->sampler.truncated);
+	metric_set(&truncated, (int64_t)g->sampler.ends[UNWIND_END_TRUNCATED]);
 	metric_set(&lost_events, (int64_t)g->processes.lost_events);
 	metric_set(&refused, (int64_t)g->processes.refused);
 	metric_set(&batches, (int64_t)g->batches);

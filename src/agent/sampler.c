@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,10 +21,13 @@
 
 /* Space for a second of samples of this size, so that a stall of the agent loses nothing. */
 enum { TYPICAL_RECORD_BYTES = 2048, RING_BYTES_MIN = 256 << 10, RING_BYTES_MAX = 64 << 20 };
+enum { SPACE_CHUNKS = 12 };
 
 struct sampler {
 	struct sampler_bpf *skel;
 	struct ring_buffer *ring;
+	void *space; /* MAP_FAILED: not mapped yet */
+	uint32_t space_chunks;
 	struct sampler_options options;
 	struct cpu_set only;
 	uint64_t period_ns;
@@ -41,8 +45,8 @@ bool sample_decode(const void *data, size_t len, struct sample *ret)
 	if (len < sizeof(head))
 		return false;
 	memcpy(&head, data, sizeof(head));
-	size_t frames = (size_t)head.kernel_frames + head.user_frames;
-	if ((len - sizeof(head)) / sizeof(uint64_t) < frames)
+	size_t frames_len = ((size_t)head.kernel_frames + head.user_frames) * sizeof(uint64_t);
+	if (len - sizeof(head) < frames_len + head.stack_bytes || head.end >= UNWIND_ENDS)
 		return false;
 	/* Records start at multiples of 8 in the ring buffer, and the header is one long. */
 	const uint64_t *addresses = (const void *)((const char *)data + sizeof(head));
@@ -56,6 +60,15 @@ bool sample_decode(const void *data, size_t len, struct sample *ret)
 		.kernel_count = head.kernel_frames,
 		.user = addresses + head.kernel_frames,
 		.user_count = head.user_frames,
+		.end = head.end,
+		.state = {.pc = head.pc,
+			  .sp = head.sp,
+			  .fp = head.fp,
+			  .lr = head.lr,
+			  .exact = head.flags & SAMPLER_STOP_EXACT,
+			  .no_fp = head.flags & SAMPLER_STOP_NO_FP},
+		.stack = (const char *)addresses + frames_len,
+		.stack_len = head.stack_bytes,
 	};
 	memcpy(ret->comm, head.comm, sizeof(head.comm));
 	return true;
@@ -120,6 +133,20 @@ static void raise_memlock(void)
 	(void)setrlimit(RLIMIT_MEMLOCK, &unlimited);
 }
 
+static size_t space_bytes(const struct sampler *sampler)
+{
+	return (size_t)sampler->space_chunks * UNWIND_CHUNK_BYTES;
+}
+
+static int map_space(struct sampler *sampler, struct err *err)
+{
+	sampler->space = mmap(NULL, space_bytes(sampler), PROT_READ | PROT_WRITE, MAP_SHARED,
+			      bpf_map__fd(sampler->skel->maps.space), 0);
+	if (sampler->space == MAP_FAILED)
+		return err_set_errno(err, errno, "mapping the memory of the unwind tables");
+	return 0;
+}
+
 static int open_and_load(struct sampler *sampler, struct err *err)
 {
 	const struct sampler_options *options = &sampler->options;
@@ -132,7 +159,8 @@ static int open_and_load(struct sampler *sampler, struct err *err)
 		return load_error(err, errno);
 	sampler->skel->rodata->send_idle = options->send_idle;
 	if (bpf_map__set_max_entries(sampler->skel->maps.ring,
-				     ring_bytes(options, sampler->possible_cpus)))
+				     ring_bytes(options, sampler->possible_cpus)) ||
+	    bpf_map__set_max_entries(sampler->skel->maps.space, sampler->space_chunks))
 		return load_error(err, errno);
 	int rc = sampler_bpf__load(sampler->skel);
 	if (rc)
@@ -141,7 +169,7 @@ static int open_and_load(struct sampler *sampler, struct err *err)
 	sampler->ring = ring_buffer__new(ring_fd, on_record, sampler, NULL);
 	if (!sampler->ring)
 		return err_set_errno(err, errno, "mapping the sampler's ring buffer");
-	return 0;
+	return map_space(sampler, err);
 }
 
 int sampler_create(const struct sampler_options *options, struct sampler **ret, struct err *err)
@@ -153,6 +181,8 @@ int sampler_create(const struct sampler_options *options, struct sampler **ret, 
 	if (!sampler)
 		return err_set(err, ERR_NOMEM, "sampler: no memory");
 	sampler->options = *options;
+	sampler->space = MAP_FAILED;
+	sampler->space_chunks = options->space_chunks ? options->space_chunks : SPACE_CHUNKS;
 	if (options->only)
 		sampler->only = *options->only;
 	sampler->possible_cpus = (uint32_t)possible;
@@ -175,6 +205,8 @@ void sampler_destroy(struct sampler *sampler)
 	sampler_detach(sampler);
 	mem_free(sampler->event_fds);
 	ring_buffer__free(sampler->ring);
+	if (sampler->space != MAP_FAILED)
+		munmap(sampler->space, space_bytes(sampler));
 	sampler_bpf__destroy(sampler->skel);
 	mem_free(sampler);
 }
@@ -273,6 +305,33 @@ int sampler_consume(struct sampler *sampler, sample_fn fn, void *ctx, struct err
 	return rc < 0 ? err_set_errno(err, -rc, "reading the sampler's ring buffer") : 0;
 }
 
+/* ---- unwind tables ---- */
+
+void *sampler_space(const struct sampler *sampler, uint32_t *ret_chunks)
+{
+	*ret_chunks = sampler->space_chunks;
+	return sampler->space;
+}
+
+int sampler_publish(struct sampler *sampler, uint32_t pid, uint32_t place, uint32_t count,
+		    struct err *err)
+{
+	const struct unwind_process process = {.mappings = place, .count = count};
+	int rc = bpf_map__update_elem(sampler->skel->maps.processes, &pid, sizeof(pid), &process,
+				      sizeof(process), BPF_ANY);
+	if (rc == -E2BIG)
+		return err_set(err, ERR_LIMIT, "unwind tables: %d processes have theirs",
+			       UNWIND_PROCESSES_MAX);
+	return rc ? err_set_errno(err, -rc, "publishing the unwind tables of process %u", pid) : 0;
+}
+
+void sampler_unpublish(struct sampler *sampler, uint32_t pid)
+{
+	(void)bpf_map__delete_elem(sampler->skel->maps.processes, &pid, sizeof(pid), 0);
+}
+
+/* ---- figures ---- */
+
 static uint64_t read_counter(const struct sampler *sampler, uint32_t key)
 {
 	uint64_t values[CPUS_MAX], sum = 0;
@@ -311,10 +370,12 @@ void sampler_get_stats(const struct sampler *sampler, struct sampler_stats *ret)
 	*ret = (struct sampler_stats){
 		.samples = read_counter(sampler, SAMPLER_COUNT_SAMPLES),
 		.lost_ring = read_counter(sampler, SAMPLER_COUNT_LOST_RING),
-		.truncated = read_counter(sampler, SAMPLER_COUNT_TRUNCATED),
+		.stack_bytes = read_counter(sampler, SAMPLER_COUNT_STACK_BYTES),
 		.cpus = sampler->cpus,
 		.period_ns = (uint32_t)sampler->period_ns,
 	};
+	for (uint32_t i = 0; i < UNWIND_ENDS; i++)
+		ret->ends[i] = read_counter(sampler, SAMPLER_COUNT_ENDS + i);
 	if (bpf_obj_get_info_by_fd(bpf_program__fd(sampler->skel->progs.sample), &info, &len) ==
 	    0) {
 		ret->run_ns = info.run_time_ns;

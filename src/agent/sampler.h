@@ -1,5 +1,11 @@
 /* The BPF sampler from user space: loads the program, keeps one cpu-clock perf
- * event on every CPU, takes records over from the ring buffer. One thread. */
+ * event on every CPU, takes records over from the ring buffer, and tells the
+ * program which unwind tables a process has. One thread.
+ *
+ * The tables are in memory that this process shares with the program: a struct
+ * unwind_space is made over sampler_space(), filled, and a process's mappings
+ * published by their place in it. The program itself forgets a process at once
+ * when it executes another program or ends. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,6 +13,7 @@
 
 #include "agent/cpus.h"
 #include "base/err.h"
+#include "unwind/unwind.h"
 
 struct sampler;
 
@@ -16,6 +23,7 @@ struct sampler_options {
 	uint32_t verifier_log_level; /* 0..2 */
 	const struct cpu_set *only;  /* NULL: every online CPU */
 	uint32_t ring_bytes;	     /* a power of two, at least a page; 0: by rate and CPUs */
+	uint32_t space_chunks;	     /* of UNWIND_CHUNK_BYTES for unwind tables; 0: a default */
 };
 
 /* One sample, valid during the call. */
@@ -24,8 +32,14 @@ struct sample {
 	uint32_t pid, tid, cpu;
 	uint32_t flags;		       /* enum sampler_flag */
 	char comm[17];		       /* of the thread, NUL-terminated */
-	const uint64_t *kernel, *user; /* leaf first */
+	const uint64_t *kernel, *user; /* leaf first; user's with UNWIND_FRAME_EXACT where so */
 	uint32_t kernel_count, user_count;
+	enum unwind_end end;	   /* of the user stack */
+	struct unwind_state state; /* the last user frame */
+	/* NO_PROCESS, NO_MAPPING, NOT_READY: the bytes at [state.sp, state.sp + stack_len), with which
+	 * unwind_walk() goes on from state. Other ends: none. */
+	const void *stack;
+	uint32_t stack_len;
 };
 
 typedef void (*sample_fn)(void *ctx, const struct sample *sample);
@@ -46,11 +60,24 @@ void sampler_detach(struct sampler *sampler);
 /* Hands all records that are there to fn. ERR_IO when the ring buffer is unusable. */
 MUST_USE int sampler_consume(struct sampler *sampler, sample_fn fn, void *ctx, struct err *err);
 
+/* The memory of the unwind tables, zeroed at first, of *ret_chunks * UNWIND_CHUNK_BYTES. Valid until
+ * sampler_destroy(). */
+void *sampler_space(const struct sampler *sampler, uint32_t *ret_chunks);
+/* From now on the samples of a process are unwound by these mappings, which are complete in the space
+ * and stay there until sampler_unpublish(), or another publish of the process, and the grace after
+ * it. ERR_LIMIT: UNWIND_PROCESSES_MAX are published. */
+MUST_USE int sampler_publish(struct sampler *sampler, uint32_t pid, uint32_t place, uint32_t count,
+			     struct err *err);
+/* Harmless when it is not published. Its samples end UNWIND_END_NO_PROCESS again. */
+void sampler_unpublish(struct sampler *sampler, uint32_t pid);
+
 /* A record as it is in the ring buffer; false when its lengths do not fit. */
 bool sample_decode(const void *record, size_t len, struct sample *ret);
 
 struct sampler_stats {
-	uint64_t samples, lost_ring, truncated;
+	uint64_t samples, lost_ring;
+	uint64_t ends[UNWIND_ENDS]; /* of user stacks, as the program left them */
+	uint64_t stack_bytes;	    /* copied for user space */
 	uint64_t run_ns, run_count; /* with BPF statistics on */
 	uint64_t map_bytes;
 	uint32_t cpus;

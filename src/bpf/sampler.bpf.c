@@ -51,7 +51,7 @@ struct state {
 
 /* What a perf event program may see of its map values: at most 32 KiB (PCPU_MIN_UNIT_SIZE). */
 _Static_assert(sizeof(struct state) <= 32 * 1024, "per-CPU state too large");
-_Static_assert(sizeof(struct sampler_record) == 48, "the record's header has padding");
+_Static_assert(sizeof(struct sampler_record) == 80, "the record's header has padding");
 
 struct {
 	int (*type)[BPF_MAP_TYPE_PERCPU_ARRAY];
@@ -66,6 +66,23 @@ struct {
 	__u32 *key;
 	__u64 *value;
 } counters SEC(".maps");
+
+/* The unwind tables, see unwind.h. User space sets how many chunks and writes through mmap. */
+struct {
+	int (*type)[BPF_MAP_TYPE_ARRAY];
+	int (*max_entries)[1];
+	int (*map_flags)[BPF_F_MMAPABLE];
+	int (*key_size)[4];
+	int (*value_size)[UNWIND_CHUNK_BYTES];
+} space SEC(".maps");
+
+/* By pid. Programs of perf events may use preallocated hash maps only. */
+struct {
+	int (*type)[BPF_MAP_TYPE_HASH];
+	int (*max_entries)[UNWIND_PROCESSES_MAX];
+	__u32 *key;
+	struct unwind_process *value;
+} processes SEC(".maps");
 
 /* User space sets the size by CPUs and rate. */
 struct {
@@ -164,15 +181,14 @@ __noinline int step(__u32 i)
 static __always_inline void walk_user_stack(struct state *s)
 {
 	s->window_start = s->window_end = 0;
-	push(s, s->pc);
+	push(s, s->pc | UNWIND_FRAME_EXACT);
+	s->record.end = UNWIND_END_ROOT;
 	for (__u32 i = 1; i < SAMPLER_USER_FRAMES_MAX; i++) {
 		if (step(i) != STEP_MORE)
 			return;
 	}
-	if (plausible_frame(s)) {
-		s->record.flags |= SAMPLER_USER_TRUNCATED;
-		count(SAMPLER_COUNT_TRUNCATED);
-	}
+	if (plausible_frame(s))
+		s->record.end = UNWIND_END_TRUNCATED;
 }
 
 /* Where user space entered the kernel. Since 5.15 the kernel says where it saved the registers;
@@ -227,8 +243,11 @@ static __always_inline void take_stacks(struct state *s, struct perf_event_conte
 		take_kernel_stack(s, ctx);
 		have_user = !(s->record.flags & SAMPLER_KERNEL_THREAD) && task_user_registers(s);
 	}
+	s->record.end = UNWIND_END_NO_REGISTERS;
+	s->record.stack_bytes = 0;
 	if (have_user)
 		walk_user_stack(s);
+	count(SAMPLER_COUNT_ENDS + s->record.end);
 	s->record.user_frames = (__u16)(s->count - s->record.kernel_frames);
 }
 

@@ -237,7 +237,7 @@ static void a_cut_stack_says_so_at_its_root(void **state)
 	(void)state;
 	open_world(&w, 0);
 	struct sample s = sample_at(2000, NULL, 0, user, 2);
-	s.flags = SAMPLER_USER_TRUNCATED;
+	s.end = UNWIND_END_TRUNCATED;
 	assert_int_equal(batch_add(w.maker, &s, 0, NULL), 0);
 	struct profile_batch *batch = finish(&w);
 	frame_is(batch, &batch->resources[0].scopes[0].profiles[0].samples[0], 2, "", 0,
