@@ -2,11 +2,11 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 .DEFAULT_GOAL := help
-.PHONY: help run test build bench lint asan tsan fuzz install web packages clean
+.PHONY: help run test test-kernels build bench lint asan tsan fuzz install web packages clean
 
 help: ## what there is
 	@echo "Cresset: what burns CPU on this host, as flame graphs."
-	@awk -F': .*## ' '/^[a-z]+: .*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F': .*## ' '/^[a-z-]+: .*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## install what is needed, build, profile this host (as root); ARGS="--listen=HOST:PORT ..."
 	@tools/packages run
@@ -16,6 +16,10 @@ run: ## install what is needed, build, profile this host (as root); ARGS="--list
 test: ## install what is needed, build with both compilers, run every test
 	@tools/packages test
 	@tools/test
+
+test-kernels: ## boot old and new kernels in QEMU and sample a known program (KERNELS="5.10 6.1 6.12 newest")
+	@tools/packages test
+	@tools/test-kernels $(KERNELS)
 
 build: $(BUILD)/build.ninja ## compile the program: build/cresset
 	@ninja -j $(JOBS) -C $(BUILD) src/cli/cresset
