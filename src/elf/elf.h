@@ -49,13 +49,14 @@ struct elf_section {
 };
 
 struct elf_info {
-	uint16_t machine;  /* EM_X86_64, EM_AARCH64 */
-	uint16_t type;	   /* ET_EXEC, ET_DYN */
-	uint64_t entry;	   /* vaddr */
-	bool has_interp;   /* PT_INTERP: a dynamically linked program */
-	bool has_symtab;   /* not stripped */
-	bool has_eh_frame; /* can be unwound by table */
-	bool is_go;	   /* has .gopclntab or .go.buildinfo */
+	uint16_t machine;      /* EM_X86_64, EM_AARCH64 */
+	uint16_t type;	       /* ET_EXEC, ET_DYN */
+	uint64_t entry;	       /* vaddr */
+	uint64_t eh_frame_hdr; /* vaddr of PT_GNU_EH_FRAME, which leads to .eh_frame; 0: none */
+	bool has_interp;       /* PT_INTERP: a dynamically linked program */
+	bool has_symtab;       /* not stripped */
+	bool has_eh_frame;     /* can be unwound by table */
+	bool is_go;	       /* has .gopclntab or .go.buildinfo */
 	/* NUL-terminated, "" when there is none. */
 	char build_id[2 * ELF_BUILD_ID_MAX + 1];   /* GNU build id, lower-case hex */
 	char go_build_id[ELF_GO_BUILD_ID_MAX + 1]; /* as `go tool buildid` prints it */

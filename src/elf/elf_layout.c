@@ -99,6 +99,8 @@ static void take_segment(struct elf_file *file, struct cur *c)
 	s.exec = (flags & PF_X) != 0;
 	if (type == PT_INTERP)
 		file->info.has_interp = true;
+	if (type == PT_GNU_EH_FRAME)
+		file->info.eh_frame_hdr = s.vaddr;
 	if (type != PT_LOAD || s.offset > ADDRESSABLE_MAX || s.file_size > ADDRESSABLE_MAX ||
 	    s.mem_size > ADDRESSABLE_MAX || s.vaddr > UINT64_MAX - s.mem_size)
 		return;
