@@ -4,18 +4,20 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/reach.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "elf/debugfile.h"
 #include "elf/elf.h"
 
 enum {
 	OPEN_FDS_MAX = 128,
 	RETRY_NS = NS_PER_S,
+	DEBUG_RETRY_SECONDS = 600U,
 	SYMBOL_BUDGET_BYTES = 14 << 20,
 };
 
@@ -32,16 +34,16 @@ struct file {
 	bool marked;
 	uint32_t same_as; /* the file with this content; itself mostly */
 	uint64_t source;  /* key in by_source */
-	char *path;	  /* as in maps, without " (deleted)" */
-	bool deleted;
-	uint64_t inode;
-	char source_build_id[2 * 20 + 1]; /* what the kernel said, or "" */
+	struct reach_claim claim;
 	struct elf_key key;
 	uint64_t opened_ns, retry_ns;
 	int fd; /* -1: not kept */
 	struct elf_file *elf;
 	char build_id[2 * ELF_BUILD_ID_MAX + 1];
 	char htlhash[ELF_HTLHASH_CHARS + 1];
+	struct debugfile_link *link; /* NULL: it names no debug file */
+	struct elf_key debug_key;    /* the debug file seen last */
+	uint64_t debug_retry_ns;     /* there was none: not to be looked for before this */
 };
 
 struct files {
@@ -119,7 +121,8 @@ static void release_row(struct files *files, uint32_t id)
 		files->open_fds--;
 	fd_close(&file->fd);
 	elf_close(file->elf);
-	mem_free(file->path);
+	mem_free(file->claim.path);
+	mem_free(file->link);
 	*file = (struct file){.kind = KIND_FREE, .fd = -1};
 	files->free_count++;
 }
@@ -130,13 +133,13 @@ static bool fill_row(struct file *file, const struct file_source *source, uint32
 	*file = (struct file){.kind = kind_of_path(path), .same_as = id, .fd = -1};
 	if (file->kind == KIND_REGULAR && str_ends_with(path, STR(" (deleted)"))) {
 		path.len -= 10;
-		file->deleted = true;
+		file->claim.deleted = true;
 	}
-	file->path = mem_strndup(path.ptr, path.len);
-	file->inode = source->inode;
+	file->claim.path = mem_strndup(path.ptr, path.len);
+	file->claim.inode = source->inode;
 	if (source->build_id_len > 0 && source->build_id_len <= 20)
-		hex_text(source->build_id, source->build_id_len, file->source_build_id);
-	return file->path != NULL;
+		hex_text(source->build_id, source->build_id_len, file->claim.build_id);
+	return file->claim.path != NULL;
 }
 
 static int add_source(struct files *files, const struct file_source *source, uint64_t hash,
@@ -184,79 +187,6 @@ bool files_is_memory(const struct files *files, uint32_t id)
 
 /* ---- content ---- */
 
-/* Opening a device or a FIFO does something to it (a watchdog starts, a tape rewinds), and whoever
- * runs a program chooses what its path leads to by now. So first without opening: O_PATH, and then,
- * if it is a regular file, that very file. */
-static int open_path(const char *path)
-{
-	char again[64];
-	struct stat st;
-	FD_AUTO int place = open(path, O_PATH | O_CLOEXEC);
-	if (place < 0 || fstat(place, &st) || !S_ISREG(st.st_mode))
-		return -1;
-	snprintf(again, sizeof(again), "/proc/self/fd/%d", place);
-	return open(again, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-}
-
-/* Is what a path leads to now still the file that was mapped? The kernel's word for it was a build id
- * or an inode number; device numbers differ between maps and stat on overlayfs and btrfs. */
-static bool is_same_file(const struct file *file, int fd)
-{
-	struct elf_key key;
-	if (elf_key_of_fd(fd, &key, NULL))
-		return false;
-	if (!file->source_build_id[0])
-		return !file->deleted && (file->inode == 0 || file->inode == key.inode);
-	struct elf_file *elf;
-	if (elf_open(fd, &elf, NULL))
-		return false;
-	bool same = !strcmp(elf_info(elf)->build_id, file->source_build_id);
-	elf_close(elf);
-	return same;
-}
-
-static int open_checked(const struct file *file, const char *path)
-{
-	int fd = open_path(path);
-	if (fd >= 0 && !is_same_file(file, fd))
-		fd_close(&fd);
-	return fd;
-}
-
-/* Through the mapping itself, if it still shows what it did: the pid may run another program by now.
- * Seen from here the path can be longer, when the process lives below another root. */
-static int open_mapping(const struct files *files, const struct file *file,
-			const struct file_place *place)
-{
-	char path[128], target[4096];
-	snprintf(path, sizeof(path), "%s/%u/map_files/%lx-%lx", files->proc, place->pid,
-		 place->start, place->end);
-	ssize_t len = readlink(path, target, sizeof(target));
-	if (len <= 0)
-		return -1;
-	struct str shown = str_make(target, (size_t)len);
-	if (str_ends_with(shown, STR(" (deleted)")))
-		shown.len -= 10;
-	return str_ends_with(shown, str_of(file->path)) ? open_path(path) : -1;
-}
-
-/* Through the mapping; else by path below the process's root, below that of init and below ours,
- * if that is still the same file. */
-static int open_content(const struct files *files, const struct file *file,
-			const struct file_place *place)
-{
-	char path[4096 + 64];
-	int fd = open_mapping(files, file, place);
-	if (fd >= 0)
-		return fd;
-	const uint32_t roots[] = {place->pid, 1};
-	for (size_t i = 0; fd < 0 && i < sizeof(roots) / sizeof(*roots); i++) {
-		snprintf(path, sizeof(path), "%s/%u/root%s", files->proc, roots[i], file->path);
-		fd = open_checked(file, path);
-	}
-	return fd >= 0 ? fd : open_checked(file, file->path);
-}
-
 static uint64_t key_hash(const struct elf_key *key)
 {
 	return str_hash(str_make(key, sizeof(*key)));
@@ -298,7 +228,7 @@ void files_touch(struct files *files, uint32_t id, const struct file_place *plac
 	uint64_t now = clock_mono_ns();
 	if (file->kind != KIND_REGULAR || file->state == STATE_OPENED || now < file->retry_ns)
 		return;
-	int fd = open_content(files, file, place);
+	int fd = reach_content(files->proc, &file->claim, place);
 	if (fd >= 0 && elf_key_of_fd(fd, &file->key, NULL))
 		fd_close(&fd);
 	if (fd < 0) {
@@ -325,7 +255,7 @@ static int reopen(struct files *files, struct file *file, const struct file_plac
 	if (file->fd >= 0)
 		return fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
 	struct elf_key key;
-	int fd = open_content(files, file, place);
+	int fd = reach_content(files->proc, &file->claim, place);
 	if (fd >= 0 && (elf_key_of_fd(fd, &key, NULL) || !elf_key_equal(&key, &file->key)))
 		fd_close(&fd);
 	return fd;
@@ -339,9 +269,45 @@ int files_open(struct files *files, uint32_t id, const struct file_place *place,
 	if (file->kind == KIND_REGULAR && file->state == STATE_OPENED)
 		fd = reopen(files, file, place);
 	if (fd < 0)
-		return err_set(err, ERR_NOT_FOUND, "%s: no way to open it any more", file->path);
+		return err_set(err, ERR_NOT_FOUND, "%s: no way to open it any more",
+			       file->claim.path);
 	*ret_fd = fd;
 	return 0;
+}
+
+/* Debug packages are installed later, and the file may be seen through another process. */
+static void remember_none(struct file *file, bool final)
+{
+	file->debug_retry_ns = clock_mono_ns() + (final ? DEBUG_RETRY_SECONDS : 1U) * NS_PER_S;
+}
+
+int files_open_debug(struct files *files, uint32_t id, const struct file_place *place, int *ret_fd,
+		     struct err *err)
+{
+	struct file *file = &files->rows[id];
+	bool final = true;
+	int fd = -1;
+	if (file->link && clock_mono_ns() >= file->debug_retry_ns) {
+		fd = reach_debug_file(files->proc, &file->claim, file->link, &file->key, place,
+				      &file->debug_key, &final);
+		if (fd < 0)
+			remember_none(file, final);
+	}
+	if (fd < 0)
+		return err_set(err, ERR_NOT_FOUND, "%s: no debug file of it", file->claim.path);
+	*ret_fd = fd;
+	return 0;
+}
+
+static struct debugfile_link *link_of(const struct elf_file *elf)
+{
+	struct debugfile_link link;
+	if (!debugfile_link_read(elf, &link))
+		return NULL;
+	struct debugfile_link *copy = mem_alloc(sizeof(*copy));
+	if (copy)
+		*copy = link;
+	return copy;
 }
 
 static void describe(struct files *files, struct file *file, const struct file_place *place)
@@ -352,9 +318,11 @@ static void describe(struct files *files, struct file *file, const struct file_p
 	file->described = true;
 	if (elf_htlhash(fd, file->htlhash, NULL))
 		file->htlhash[0] = '\0';
-	if (elf_open(fd, &file->elf, NULL) == 0)
-		str_copy(file->build_id, sizeof(file->build_id),
-			 str_of(elf_info(file->elf)->build_id));
+	if (elf_open(fd, &file->elf, NULL))
+		return;
+	str_copy(file->build_id, sizeof(file->build_id), str_of(elf_info(file->elf)->build_id));
+	file->link = link_of(file->elf);
+	elf_forget_sections(file->elf);
 }
 
 uint32_t files_resolve(struct files *files, uint32_t id, const struct file_place *place)
@@ -389,10 +357,10 @@ static void text_range(const struct elf_file *elf, struct file_info *ret)
 void files_get_info(const struct files *files, uint32_t id, struct file_info *ret)
 {
 	const struct file *file = &files->rows[id];
-	struct str path = str_of(file->path);
+	struct str path = str_of(file->claim.path);
 	*ret = (struct file_info){
 		.name = file->kind == KIND_REGULAR ? str_basename(path) : path,
-		.build_id = str_of(file->described ? file->build_id : file->source_build_id),
+		.build_id = str_of(file->described ? file->build_id : file->claim.build_id),
 		.htlhash = str_of(file->htlhash),
 		.is_elf = file->elf != NULL,
 	};
@@ -414,13 +382,19 @@ struct opening {
 	const struct file_place *place;
 };
 
-static int open_for_symbols(void *arg, struct err *err)
+static int open_for_symbols(void *arg, int *ret_debug_fd, struct err *err)
 {
 	struct opening *opening = arg;
-	int fd = reopen(opening->files, opening->file, opening->place);
-	return fd >= 0 ? fd
-		       : err_set(err, ERR_NOT_FOUND, "%s: no way to open it any more",
-				 opening->file->path);
+	struct file *file = opening->file;
+	uint32_t id = (uint32_t)(file - opening->files->rows);
+	int fd;
+	int rc = files_open(opening->files, id, opening->place, &fd, err);
+	if (rc)
+		return rc;
+	if (!elf_info(file->elf)->has_symtab &&
+	    files_open_debug(opening->files, id, opening->place, ret_debug_fd, NULL))
+		*ret_debug_fd = -1;
+	return fd;
 }
 
 bool files_symbol(struct files *files, uint32_t id, const struct file_place *place, uint64_t vaddr,

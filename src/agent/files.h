@@ -73,6 +73,10 @@ bool files_symbol(struct files *files, uint32_t id, const struct file_place *pla
  * way to it any more, or it is no file. */
 MUST_USE int files_open(struct files *files, uint32_t id, const struct file_place *place,
 			int *ret_fd, struct err *err);
+/* The same for its separate debug file, checked to be that: by build id or .gnu_debuglink, in the root
+ * of the process and of the host. ERR_NOT_FOUND: there is none; remembered for some minutes. */
+MUST_USE int files_open_debug(struct files *files, uint32_t id, const struct file_place *place,
+			      int *ret_fd, struct err *err);
 
 /* Closes descriptors that were kept long enough. */
 void files_expire(struct files *files, uint64_t now_ns);

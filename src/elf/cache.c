@@ -185,16 +185,22 @@ static int add_entry(struct symbol_cache *cache, const struct elf_key *key, stru
 	return 0;
 }
 
-static int load_table(const struct symbol_cache *cache, int fd, struct elf_symbols **ret,
-		      struct err *err)
+static int load_table(const struct symbol_cache *cache, int fd, int debug_fd,
+		      struct elf_symbols **ret, struct err *err)
 {
-	struct elf_file *file;
+	struct elf_file *file, *debug = NULL;
 	uint64_t begin_ns = clock_mono_ns();
 
 	int rc = elf_open(fd, &file, err);
 	if (rc)
 		return rc;
-	rc = elf_symbols_load(file, cache->budget_bytes, ret, err);
+	if (debug_fd >= 0 && elf_open(debug_fd, &debug, NULL))
+		debug = NULL;
+	rc = elf_symbols_load_with(file, debug, cache->budget_bytes, ret, err);
+	/* Few names are better than none. */
+	if (rc == ERR_LIMIT && debug)
+		rc = elf_symbols_load(file, cache->budget_bytes, ret, err);
+	elf_close(debug);
 	elf_close(file);
 	histogram_observe_ns(&load_seconds, clock_mono_ns() - begin_ns);
 	return rc;
@@ -217,10 +223,11 @@ static bool is_passing(int code)
 }
 
 /* The fd of the very file that the entry is about, to be closed; or why there is none. */
-static int open_same(const struct entry *e, symbol_open_fn open, void *arg, struct err *err)
+static int open_same(const struct entry *e, symbol_open_fn open, void *arg, int *ret_debug_fd,
+		     struct err *err)
 {
 	struct elf_key now = {0};
-	int fd = open(arg, err);
+	int fd = open(arg, ret_debug_fd, err);
 
 	if (fd < 0)
 		return fd;
@@ -238,7 +245,8 @@ static void try_load(const struct symbol_cache *cache, struct entry *e, symbol_o
 		     void *arg, struct err *err)
 {
 	uint64_t later_ns = clock_mono_ns() + (uint64_t)RETRY_SECONDS * NS_PER_S;
-	FD_AUTO int fd = open_same(e, open, arg, err);
+	FD_AUTO int debug_fd = -1;
+	FD_AUTO int fd = open_same(e, open, arg, &debug_fd, err);
 
 	if (fd < 0) {
 		/* Another process may give it later. */
@@ -247,7 +255,7 @@ static void try_load(const struct symbol_cache *cache, struct entry *e, symbol_o
 		metric_add(&metric_unopened, 1);
 		return;
 	}
-	e->reason = load_table(cache, fd, &e->symbols, err);
+	e->reason = load_table(cache, fd, debug_fd, &e->symbols, err);
 	e->retry_at_ns = is_passing(e->reason) ? later_ns : 0;
 	count_load(e->reason);
 }

@@ -118,7 +118,8 @@ struct elf_symbol {
 
 struct elf_symbols; /* read-only once loaded, so any number of threads */
 
-/* Which symbols count: .symtab and .dynsym together; STT_FUNC and STT_GNU_IFUNC; STT_NOTYPE when
+/* Which symbols count: .symtab (else the debug file's, else that of .gnu_debugdata) and .dynsym
+ * together; STT_FUNC and STT_GNU_IFUNC; STT_NOTYPE when
  * named like a function of an assembler file (not "", not $x/$d mapping symbols, not .L/.annobin);
  * all only inside executable sections. A symbol without a size reaches to the next one or to its
  * section's end, and is only a label (dropped) inside one that has a size. PLT stubs, read from
@@ -129,6 +130,9 @@ struct elf_symbols; /* read-only once loaded, so any number of threads */
  * Takes at most limit_bytes (0: 256 MiB), more is ERR_LIMIT. ERR_NOT_FOUND: no function at all. */
 MUST_USE int elf_symbols_load(const struct elf_file *file, size_t limit_bytes,
 			      struct elf_symbols **ret, struct err *err);
+/* The same with the file's debug file (NULL: none), checked by the caller to be that. */
+MUST_USE int elf_symbols_load_with(const struct elf_file *file, const struct elf_file *debug,
+				   size_t limit_bytes, struct elf_symbols **ret, struct err *err);
 void elf_symbols_free(struct elf_symbols *symbols); /* NULL is fine */
 /* True and *ret when vaddr is inside a function. Never a neighbour. */
 bool elf_symbols_find(const struct elf_symbols *symbols, uint64_t vaddr, struct elf_symbol *ret);
@@ -172,8 +176,10 @@ bool elf_key_equal(const struct elf_key *a, const struct elf_key *b);
 
 /* Gives a descriptor of the file, which the cache closes; or a negative err code. Called only when
  * the table is not there. A good one opens /proc/PID/map_files/START-END (deleted files, other
- * mount namespaces; CAP_CHECKPOINT_RESTORE) and else PATH below /proc/PID/root. */
-typedef int (*symbol_open_fn)(void *arg, struct err *err);
+ * mount namespaces; CAP_CHECKPOINT_RESTORE) and else PATH below /proc/PID/root. When the file is
+ * stripped it may put a descriptor of the file's debug file into *ret_debug_fd (-1 before), which
+ * the cache closes, too; see debugfile.h. */
+typedef int (*symbol_open_fn)(void *arg, int *ret_debug_fd, struct err *err);
 
 struct symbol_found {
 	struct str name;	/* display form */

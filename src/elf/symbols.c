@@ -248,11 +248,17 @@ static int table_of_set(struct symbol_set *set, struct elf_symbols **ret, struct
 int elf_symbols_load(const struct elf_file *file, size_t limit_bytes, struct elf_symbols **ret,
 		     struct err *err)
 {
+	return elf_symbols_load_with(file, NULL, limit_bytes, ret, err);
+}
+
+int elf_symbols_load_with(const struct elf_file *file, const struct elf_file *debug,
+			  size_t limit_bytes, struct elf_symbols **ret, struct err *err)
+{
 	struct symbol_set set;
 
 	int rc = symbol_set_init(&set, file, limit_bytes ? limit_bytes : DEFAULT_LIMIT_BYTES, err);
 	if (!rc)
-		rc = symtab_collect(&set, file, err);
+		rc = symtab_collect(&set, file, debug, err);
 	if (!rc)
 		rc = plt_collect(&set, file, err);
 	if (!rc)

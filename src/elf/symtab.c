@@ -70,12 +70,18 @@ int symbol_set_init(struct symbol_set *set, const struct elf_file *file, size_t 
 	return 0;
 }
 
+static void drop_pool(struct symbol_set *set, int pool)
+{
+	mem_free((void *)(uintptr_t)set->pools[pool].ptr);
+	set->pools[pool] = (struct str){0};
+}
+
 void symbol_set_deinit(struct symbol_set *set)
 {
 	mem_free(set->symbols);
 	mem_free(set->ranges);
 	for (int i = 0; i < POOL_COUNT; i++)
-		mem_free((void *)(uintptr_t)set->pools[i].ptr);
+		drop_pool(set, i);
 	*set = (struct symbol_set){0};
 }
 
@@ -231,9 +237,30 @@ static int collect_table(struct symbol_set *set, const struct elf_file *file, en
 	return 0;
 }
 
-int symtab_collect(struct symbol_set *set, const struct elf_file *file, struct err *err)
+int symtab_collect_full(struct symbol_set *set, const struct elf_file *file, struct err *err)
 {
-	int rc = collect_table(set, file, POOL_SYMTAB, SHT_SYMTAB, err);
+	/* What a table before gave no functions has no names that are needed. */
+	drop_pool(set, POOL_SYMTAB);
+	return collect_table(set, file, POOL_SYMTAB, SHT_SYMTAB, err);
+}
+
+/* The first that has any; each is a part of the one before. */
+static int collect_best(struct symbol_set *set, const struct elf_file *file,
+			const struct elf_file *debug, struct err *err)
+{
+	int rc = symtab_collect_full(set, file, err);
+
+	if (!rc && set->count == 0 && debug)
+		rc = symtab_collect_full(set, debug, err);
+	if (!rc && set->count == 0)
+		rc = minidebug_collect(set, file, err);
+	return rc;
+}
+
+int symtab_collect(struct symbol_set *set, const struct elf_file *file,
+		   const struct elf_file *debug, struct err *err)
+{
+	int rc = collect_best(set, file, debug, err);
 
 	if (!rc)
 		rc = collect_table(set, file, POOL_DYNSYM, SHT_DYNSYM, err);

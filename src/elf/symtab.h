@@ -41,8 +41,16 @@ const struct exec_range *symbol_set_range(const struct symbol_set *set, uint64_t
 /* The name as text, without version, cut to NAME_MAX_BYTES. */
 struct str symbol_set_name(const struct symbol_set *set, const struct raw_symbol *symbol);
 
-/* Adds the functions of .symtab and .dynsym. Damaged tables are passed over. */
-MUST_USE int symtab_collect(struct symbol_set *set, const struct elf_file *file, struct err *err);
+/* Adds the functions of .symtab, or in its place debug's (may be NULL), or those of .gnu_debugdata, and
+ * of .dynsym. Damaged tables are passed over. */
+MUST_USE int symtab_collect(struct symbol_set *set, const struct elf_file *file,
+			    const struct elf_file *debug, struct err *err);
+/* Adds those of the .symtab of one file alone. */
+MUST_USE int symtab_collect_full(struct symbol_set *set, const struct elf_file *file,
+				 struct err *err);
+/* Adds those of the .symtab in .gnu_debugdata. What is damaged or too large is passed over. */
+MUST_USE int minidebug_collect(struct symbol_set *set, const struct elf_file *file,
+			       struct err *err);
 /* Adds name@plt for stubs (x86-64). Damaged sections are passed over. */
 MUST_USE int plt_collect(struct symbol_set *set, const struct elf_file *file, struct err *err);
 

@@ -10,9 +10,10 @@ struct opener {
 	unsigned calls;
 };
 
-static int open_it(void *arg, struct err *err)
+static int open_it(void *arg, int *ret_debug_fd, struct err *err)
 {
 	struct opener *o = arg;
+	(void)ret_debug_fd;
 
 	o->calls++;
 	if (!o->path)
@@ -223,8 +224,9 @@ static void lookups_are_counted(void **state)
 }
 
 /* As the agent does for the mappings of other processes. */
-static int open_mapping(void *arg, struct err *err)
+static int open_mapping(void *arg, int *ret_debug_fd, struct err *err)
 {
+	(void)ret_debug_fd;
 	int fd = open(arg, O_RDONLY | O_CLOEXEC);
 
 	return fd < 0 ? err_set(err, ERR_DENIED, "cannot open %s", (const char *)arg) : fd;
