@@ -28,9 +28,13 @@ void unwind_builder_destroy(struct unwind_builder *builder); /* NULL is fine */
  * ERR_LIMIT (rows, rules, more than 4 GiB of text), ERR_NOMEM: destroy it then. */
 MUST_USE int unwind_builder_add(struct unwind_builder *builder, uint64_t start, uint64_t end,
 				const struct unwind_rule *rule, struct err *err);
-/* For unwind_rows_info: one more function; one more entry left out since it is damaged. */
+/* For unwind_rows_info: one more function; one more place whose rule is UNWIND_CFA_UNKNOWN; one more
+ * entry left out since it is damaged. */
 void unwind_builder_count_function(struct unwind_builder *builder);
+void unwind_builder_count_odd(struct unwind_builder *builder);
 void unwind_builder_count_skipped(struct unwind_builder *builder);
+/* The end of the last range, 0 at first: below it nothing can be added any more. */
+uint64_t unwind_builder_end(const struct unwind_builder *builder);
 /* The rows; the builder is empty then and only good to be destroyed. ERR_NOT_FOUND: nothing was
  * added. */
 MUST_USE int unwind_builder_finish(struct unwind_builder *builder, struct unwind_rows **ret,

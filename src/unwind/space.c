@@ -102,12 +102,6 @@ static void *place_address(struct unwind_space *space, uint32_t place)
 	return space->memory + (size_t)place * UNWIND_UNIT_BYTES;
 }
 
-/* To an even number of units. */
-static uint32_t units_of(size_t bytes)
-{
-	return (uint32_t)((bytes + 7) / 8 * 2);
-}
-
 /* ---- objects ----------------------------------------------------------- */
 
 static int create_object(struct unwind_space *space, uint32_t pieces_max, struct object **ret,
@@ -134,7 +128,7 @@ static void release_pieces(struct unwind_space *space, struct object *object)
 static int take_piece(struct unwind_space *space, struct object *object, size_t bytes,
 		      uint32_t *ret_place, struct err *err)
 {
-	uint32_t units = units_of(bytes);
+	uint32_t units = unwind_units_of(bytes);
 	uint32_t place = bytes <= UNWIND_CHUNK_BYTES ? extents_take(&space->holes, units) : 0;
 
 	if (place == 0)
@@ -177,18 +171,12 @@ static void drop_object(struct unwind_space *space, uint32_t place, uint64_t now
 /* ---- tables ------------------------------------------------------------ */
 
 /* Part 0 is the head, part i + 1 the rows of page i. */
-static size_t head_bytes(const struct unwind_rows *rows)
-{
-	return sizeof(struct unwind_table) + rows->info.pages * sizeof(struct unwind_page) +
-	       rows->info.rules * sizeof(struct unwind_rule);
-}
-
 static size_t part_bytes(const struct unwind_rows *rows, uint32_t part)
 {
-	size_t bytes = part == 0 ? head_bytes(rows)
+	size_t bytes = part == 0 ? unwind_rows_head_bytes(rows)
 				 : rows->pages[part - 1].count * sizeof(struct unwind_row);
 
-	return (size_t)units_of(bytes) * UNWIND_UNIT_BYTES;
+	return (size_t)unwind_units_of(bytes) * UNWIND_UNIT_BYTES;
 }
 
 /* The parts from `part` on that share a piece; at least one. */
