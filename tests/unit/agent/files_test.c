@@ -139,6 +139,147 @@ static void what_is_no_regular_file_is_not_even_opened(void **state)
 }
 
 /* One content under two sources: a path by inode, and by build id. */
+/* A /proc with one process 7, whose root is a directory of ours: /app/program is a stripped program. */
+struct small_root {
+	char proc[32];
+	char app[96], debug[160];
+	uint32_t id;
+	struct file_place place;
+};
+
+static void run(const char *format, ...) PRINTF_LIKE(1, 2);
+static void run(const char *format, ...)
+{
+	char command[1024];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	assert_int_equal(system(command), 0);
+}
+
+static struct small_root make_root(const char *program)
+{
+	struct small_root r = {.proc = "/tmp/cresset-root-XXXXXX", .place = {7, 0x1000, 0x2000}};
+	assert_non_null(mkdtemp(r.proc));
+	run("mkdir -p %s/7 %s/7/root/app/.debug", r.proc, r.proc);
+	snprintf(r.app, sizeof(r.app), "%s/7/root/app", r.proc);
+	snprintf(r.debug, sizeof(r.debug), "%s/.debug/sample-split.debug", r.app);
+	run("cp %s %s/program", program, r.app);
+	return r;
+}
+
+static struct files *open_root_program(struct small_root *r)
+{
+	struct file_source source = {.path = STR("/app/program")};
+	struct files *files;
+	assert_int_equal(files_create(r->proc, 0, &files, NULL), 0);
+	r->id = files_resolve(files, files_intern(files, &source, NULL), &r->place);
+	return files;
+}
+
+/* Whether the program's local function has its name. */
+static bool knows_local_function(struct files *files, const struct small_root *r)
+{
+	struct symbol_found found;
+	struct elf_symbols *symbols;
+	struct elf_file *full;
+	uint64_t vaddr = 0;
+	int fd = open(SAMPLES "/sample-split.debug", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(elf_open(fd, &full, NULL), 0);
+	assert_int_equal(elf_symbols_load(full, 0, &symbols, NULL), 0);
+	for (uint32_t i = 0; i < elf_symbols_count(symbols); i++)
+		if (str_equal(elf_symbols_at(symbols, i).name, STR("sample_static")))
+			vaddr = elf_symbols_at(symbols, i).start;
+	elf_symbols_free(symbols);
+	elf_close(full);
+	close(fd);
+	assert_true(vaddr > 0);
+	return files_symbol(files, r->id, &r->place, vaddr, &found) &&
+	       str_equal(found.name, STR("sample_static"));
+}
+
+static void remove_root(struct files *files, const struct small_root *r)
+{
+	files_destroy(files);
+	run("rm -rf %s", r->proc);
+}
+
+static void a_stripped_file_is_named_by_its_debug_file(void **state)
+{
+	struct small_root r = make_root(SAMPLES "/sample-split");
+	struct files *files;
+	int fd = -1;
+	(void)state;
+	run("cp %s %s", SAMPLES "/sample-split.debug", r.debug);
+	files = open_root_program(&r);
+	assert_true(knows_local_function(files, &r));
+	assert_int_equal(files_open_debug(files, r.id, &r.place, &fd, NULL), 0);
+	assert_int_equal(close(fd), 0);
+	remove_root(files, &r);
+}
+
+/* As in a container: absolute links are meant below the process's root, and lead nowhere else. */
+static void links_to_debug_files_stay_in_the_root_of_the_process(void **state)
+{
+	struct small_root r = make_root(SAMPLES "/sample-split");
+	struct files *files;
+	int fd = -1;
+	(void)state;
+	run("ln -s %s %s", SAMPLES "/sample-split.debug", r.debug);
+	files = open_root_program(&r);
+	assert_int_equal(files_open_debug(files, r.id, &r.place, &fd, NULL), ERR_NOT_FOUND);
+	remove_root(files, &r);
+
+	r = make_root(SAMPLES "/sample-split");
+	run("cp %s %s/kept", SAMPLES "/sample-split.debug", r.app);
+	run("ln -s /app/../../../../app/kept %s", r.debug);
+	files = open_root_program(&r);
+	assert_int_equal(files_open_debug(files, r.id, &r.place, &fd, NULL), 0);
+	assert_int_equal(close(fd), 0);
+	remove_root(files, &r);
+}
+
+static void a_fifo_in_the_place_of_a_debug_file_is_not_opened(void **state)
+{
+	struct small_root r = make_root(SAMPLES "/sample-split");
+	char events[256];
+	int fd = -1;
+	(void)state;
+	assert_int_equal(mkfifo(r.debug, 0600), 0);
+	int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	assert_true(inotify_add_watch(watch, r.debug, IN_OPEN) >= 0);
+	struct files *files = open_root_program(&r);
+	assert_int_equal(files_open_debug(files, r.id, &r.place, &fd, NULL), ERR_NOT_FOUND);
+	assert_int_equal(read(watch, events, sizeof(events)), -1);
+	close(watch);
+	remove_root(files, &r);
+}
+
+static void that_there_is_no_debug_file_is_remembered(void **state)
+{
+	struct small_root r = make_root(SAMPLES "/sample-split");
+	struct files *files = open_root_program(&r);
+	int fd = -1;
+	(void)state;
+	assert_int_equal(files_open_debug(files, r.id, &r.place, &fd, NULL), ERR_NOT_FOUND);
+	run("cp %s %s", SAMPLES "/sample-split.debug", r.debug);
+	assert_int_equal(files_open_debug(files, r.id, &r.place, &fd, NULL), ERR_NOT_FOUND);
+	assert_false(knows_local_function(files, &r));
+	remove_root(files, &r);
+}
+
+static void a_debug_file_of_another_build_is_not_taken(void **state)
+{
+	struct small_root r = make_root(SAMPLES "/sample-split");
+	int fd = -1;
+	(void)state;
+	run("cp %s %s", SAMPLES "/sample-pie", r.debug);
+	struct files *files = open_root_program(&r);
+	assert_int_equal(files_open_debug(files, r.id, &r.place, &fd, NULL), ERR_NOT_FOUND);
+	remove_root(files, &r);
+}
+
 static void two_sources_of_one_content_become_one_file(void **state)
 {
 	struct files *files = create();
@@ -308,6 +449,11 @@ int main(void)
 		cmocka_unit_test(memory_without_a_file_goes_by_its_name),
 		cmocka_unit_test(our_own_functions_have_names),
 		cmocka_unit_test(what_is_no_regular_file_is_not_even_opened),
+		cmocka_unit_test(a_stripped_file_is_named_by_its_debug_file),
+		cmocka_unit_test(links_to_debug_files_stay_in_the_root_of_the_process),
+		cmocka_unit_test(a_fifo_in_the_place_of_a_debug_file_is_not_opened),
+		cmocka_unit_test(that_there_is_no_debug_file_is_remembered),
+		cmocka_unit_test(a_debug_file_of_another_build_is_not_taken),
 		cmocka_unit_test(two_sources_of_one_content_become_one_file),
 		cmocka_unit_test(a_mapping_that_shows_another_file_now_is_not_taken_for_it),
 		cmocka_unit_test(a_file_that_is_gone_is_still_known),

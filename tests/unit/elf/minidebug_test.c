@@ -1,0 +1,165 @@
+/* .gnu_debugdata: what is in it, and what it may cost. */
+#include "samples.h"
+
+#include <lzma.h>
+
+#include "../../elf_image.h"
+
+enum { IMAGE_MAX_BYTES = 1 << 20, PACKED_MAX_BYTES = 1 << 18, BOMB_BYTES = 128 << 20 };
+
+static uint8_t image[IMAGE_MAX_BYTES], packed[PACKED_MAX_BYTES];
+
+static void a_stripped_program_gets_its_local_functions_back(void **state)
+{
+	(void)state;
+	struct elf_symbols *symbols = load_symbols(SAMPLE("packed"));
+	struct elf_symbols *stripped = load_symbols(SAMPLE("split"));
+	assert_true(symbol_named(symbols, "sample_static").size > 0);
+	(void)symbol_named(symbols, "main");
+	assert_int_equal(elf_symbols_count(symbols), elf_symbols_count(stripped) + 2);
+	elf_symbols_free(symbols);
+	elf_symbols_free(stripped);
+}
+
+/* One exported function, and len bytes of `packed`. */
+static struct elf_symbols *load_with(size_t len)
+{
+	static const char names[] = "\0exported";
+	static const Elf64_Sym table[] = {{0},
+					  {.st_name = 1,
+					   .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC),
+					   .st_shndx = 1,
+					   .st_value = IMAGE_TEXT,
+					   .st_size = 16}};
+	const struct image_section sections[] = {
+		{".dynsym", SHT_DYNSYM, 3, table, sizeof(table)},
+		{".dynstr", SHT_STRTAB, 0, names, sizeof(names)},
+		{".gnu_debugdata", SHT_PROGBITS, 0, packed, len},
+	};
+	struct elf_symbols *symbols = NULL;
+	struct elf_file *file;
+	size_t size = elf_image(image, sizeof(image), EM_X86_64, sections, 3);
+
+	assert_int_equal(elf_open_memory(image, size, &file, NULL), 0);
+	assert_int_equal(elf_symbols_load(file, 0, &symbols, NULL), 0);
+	elf_close(file);
+	return symbols;
+}
+
+static void assert_exported_only(size_t len)
+{
+	struct elf_symbols *symbols = load_with(len);
+
+	assert_int_equal(elf_symbols_count(symbols), 1);
+	(void)symbol_named(symbols, "exported");
+	elf_symbols_free(symbols);
+}
+
+static size_t pack(const void *bytes, size_t len)
+{
+	size_t size = 0;
+
+	assert_int_equal(lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, NULL, bytes, len, packed,
+						 &size, sizeof(packed)),
+			 LZMA_OK);
+	return size;
+}
+
+static void what_unpacks_to_too_much_is_left_out(void **state)
+{
+	uint8_t *zeros = calloc(1, BOMB_BYTES);
+
+	(void)state;
+	assert_non_null(zeros);
+	size_t len = pack(zeros, BOMB_BYTES);
+	free(zeros);
+	assert_true(len < 64 << 10);
+	assert_exported_only(len);
+}
+
+/* xz file format 1.1.0, 3.1 "Block Header" and 5.3.1 "LZMA2": the dictionary's size is one
+ * byte, here behind two sizes of a byte each. */
+static void a_dictionary_of_gigabytes_is_refused(void **state)
+{
+	enum { HEADER_AT = 12, DICTIONARY_AT = HEADER_AT + 6, FOUR_GIB = 40 };
+	size_t len = pack("x", 1);
+	size_t header_len = ((size_t)packed[HEADER_AT] + 1) * 4;
+
+	(void)state;
+	assert_int_equal(packed[DICTIONARY_AT - 2], LZMA_FILTER_LZMA2);
+	packed[DICTIONARY_AT] = FOUR_GIB;
+	uint32_t crc = lzma_crc32(packed + HEADER_AT, header_len - 4, 0);
+	memcpy(packed + HEADER_AT + header_len - 4, &crc, 4);
+	assert_exported_only(len);
+}
+
+static void what_is_no_xz_or_no_elf_is_left_out(void **state)
+{
+	(void)state;
+	assert_exported_only(0);
+	memset(packed, 'x', 100);
+	assert_exported_only(100);
+	assert_exported_only(pack("no elf file", 11));
+	size_t len = pack("no elf file", 11);
+	for (size_t cut = 0; cut < len; cut++)
+		assert_exported_only(cut);
+}
+
+/* An ELF file of another machine is somebody else's. */
+static void names_for_another_machine_are_left_out(void **state)
+{
+	static uint8_t inner[4096];
+	static const char names[] = "\0inner";
+	static const Elf64_Sym table[] = {{0},
+					  {.st_name = 1,
+					   .st_info = ELF64_ST_INFO(STB_LOCAL, STT_FUNC),
+					   .st_shndx = 1,
+					   .st_value = IMAGE_TEXT + 64,
+					   .st_size = 16}};
+	const struct image_section sections[] = {
+		{".symtab", SHT_SYMTAB, 3, table, sizeof(table)},
+		{".strtab", SHT_STRTAB, 0, names, sizeof(names)},
+	};
+
+	(void)state;
+	size_t size = elf_image(inner, sizeof(inner), EM_X86_64, sections, 2);
+	struct elf_symbols *symbols = load_with(pack(inner, size));
+	(void)symbol_named(symbols, "inner");
+	elf_symbols_free(symbols);
+	size = elf_image(inner, sizeof(inner), EM_AARCH64, sections, 2);
+	assert_exported_only(pack(inner, size));
+}
+
+static void unpacking_runs_short_of_memory_anywhere_without_harm(void **state)
+{
+	int rc = ERR_NOMEM, fd;
+	struct elf_file *file = open_elf(SAMPLE("packed"), &fd);
+	unsigned failed = 0;
+
+	(void)state;
+	for (uint64_t nth = 1; rc; nth++) {
+		struct elf_symbols *symbols = NULL;
+		mem_fail_nth(nth);
+		rc = elf_symbols_load(file, 0, &symbols, NULL);
+		mem_fail_nth(0);
+		assert_true(rc == 0 || rc == ERR_NOMEM);
+		failed += rc != 0;
+		elf_symbols_free(symbols);
+	}
+	assert_true(failed >= 12);
+	elf_close(file);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_stripped_program_gets_its_local_functions_back),
+		cmocka_unit_test(what_unpacks_to_too_much_is_left_out),
+		cmocka_unit_test(a_dictionary_of_gigabytes_is_refused),
+		cmocka_unit_test(what_is_no_xz_or_no_elf_is_left_out),
+		cmocka_unit_test(names_for_another_machine_are_left_out),
+		cmocka_unit_test(unpacking_runs_short_of_memory_anywhere_without_harm),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
