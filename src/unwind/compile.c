@@ -147,6 +147,20 @@ static int compile_debug_frame(struct job *job, const struct elf_file *file, str
 	return rc;
 }
 
+/* Before the others, for Go's own part: .debug_frame knows nothing of stacks that change. */
+static int compile_go(struct job *job, struct err *err)
+{
+	struct unwind_builder *builder;
+
+	int rc = unwind_builder_create(job->limits, &builder, err);
+	if (rc)
+		return rc;
+	rc = finish_source(job, builder, unwind_go_compile(job->file, builder, err), err);
+	if (!rc)
+		job->rows->info.from_go = true;
+	return rc;
+}
+
 static int compile_gaps(struct job *job, struct err *err)
 {
 	struct unwind_builder *builder;
@@ -171,8 +185,12 @@ static bool goes_on(int rc)
 static int compile_all(struct job *job, const struct elf_file *debug, struct err *err)
 {
 	struct err later = {0};
-	int first = compile_eh_frame(job, err);
-	int rc = first;
+	int rc = compile_go(job, err);
+
+	if (!goes_on(rc))
+		return rc;
+	rc = compile_eh_frame(job, err);
+	int first = rc;
 
 	if (goes_on(rc))
 		rc = compile_debug_frame(job, job->file, &later);
