@@ -147,6 +147,18 @@ static int map_space(struct sampler *sampler, struct err *err)
 	return 0;
 }
 
+/* What the program forgets by itself. */
+static int watch_processes(struct sampler_bpf *skel, struct err *err)
+{
+	skel->links.forget_exec = bpf_program__attach(skel->progs.forget_exec);
+	if (!skel->links.forget_exec)
+		return err_set_errno(err, errno, "watching for programs that are executed");
+	skel->links.forget_exit = bpf_program__attach(skel->progs.forget_exit);
+	if (!skel->links.forget_exit)
+		return err_set_errno(err, errno, "watching for processes that end");
+	return 0;
+}
+
 static int open_and_load(struct sampler *sampler, struct err *err)
 {
 	const struct sampler_options *options = &sampler->options;
@@ -169,7 +181,8 @@ static int open_and_load(struct sampler *sampler, struct err *err)
 	sampler->ring = ring_buffer__new(ring_fd, on_record, sampler, NULL);
 	if (!sampler->ring)
 		return err_set_errno(err, errno, "mapping the sampler's ring buffer");
-	return map_space(sampler, err);
+	rc = map_space(sampler, err);
+	return rc ? rc : watch_processes(sampler->skel, err);
 }
 
 int sampler_create(const struct sampler_options *options, struct sampler **ret, struct err *err)

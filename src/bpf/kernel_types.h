@@ -40,8 +40,14 @@ enum bpf_func_id___cresset { BPF_FUNC_task_pt_regs___cresset = 175 };
 #if defined(__TARGET_ARCH_x86)
 
 struct pt_regs {
-	unsigned long bp, ip, cs, sp;
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, ip, cs, sp;
 } __attribute__((preserve_access_index));
+
+/* The same where it ends the kernel stack, below 5.15 (include/uapi/asm/ptrace.h, arch/x86). */
+struct pt_regs_frame {
+	__u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;
+	__u64 orig_ax, ip, cs, flags, sp, ss;
+};
 
 /* What a perf_event program gets; a context of the verifier, so its offsets are fixed and loads from
  * it are 8 bytes wide (include/uapi/asm/ptrace.h, arch/x86). */
@@ -58,7 +64,16 @@ enum { KERNEL_STACK_BYTES = 16384 };
 #error "the sampler knows the registers of x86-64 only"
 #endif
 
+typedef struct {
+	int counter;
+} __attribute__((preserve_access_index)) atomic_t;
+
+struct signal_struct {
+	atomic_t live; /* threads that have not ended */
+} __attribute__((preserve_access_index));
+
 struct task_struct {
 	unsigned int flags;
 	void *stack;
+	struct signal_struct *signal;
 } __attribute__((preserve_access_index));

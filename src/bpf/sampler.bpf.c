@@ -6,7 +6,9 @@
  *	sample()			entry, on a cpu-clock perf event of each CPU
  *	 ├ kernel stack			bpf_get_stack, into the record
  *	 ├ user registers		where user space was left
- *	 └ step(i) for each frame	a global function, see below
+ *	 ├ step(i) for each frame	a global function: unwind_step() and a push
+ *	 └ copy of the stack		when the walk waits for user space
+ *	forget_exec(), forget_exit()	a process's mappings are void from then on
  *
  * The state of a walk is in one per-CPU array entry. A perf event cannot
  * interrupt another one of the same CPU's cpu-clock, so nobody else writes it.
@@ -25,28 +27,47 @@
 
 #include "sampler.h"
 
-#define HIDE(x) asm volatile("" : "+r"(x))
-
-/* Set before loading. */
-const volatile bool send_idle;
+#define HIDE(x)	       asm volatile("" : "+r"(x))
+#define UNWIND_HIDE(x) HIDE(x)
 
 enum {
 	WINDOW_BYTES = 1024, /* reading this much costs what reading 8 bytes does */
 	PAGE_BYTES = 4096,
-	FRAME_BYTES = 16,	  /* saved frame pointer and return address */
-	STACK_SPAN_MAX = 1 << 30, /* a frame pointer further above sp is no frame pointer */
+	WORD_BYTES = 8,
 };
+
+/* The part of the stack that was read last. */
+struct unwind_memory {
+	__u64 start, end; /* user addresses of what window holds */
+	__u64 wanted;	  /* fill_window(): the address to begin at */
+	__u8 window[WINDOW_BYTES];
+};
+
+static bool unwind_read(struct unwind_memory *m, __u64 address, __u64 *ret);
+static bool unwind_code(struct unwind_memory *m, __u64 address, __u64 *ret);
+static const void *unwind_chunk(struct unwind_memory *m, __u32 place);
+struct unwind_walker;
+static __u32 unwind_find_mapping(struct unwind_walker *w, struct unwind_memory *m);
+#define unwind_is_arm64(m) false
+#define unwind_pac_mask(m) 0ULL
+
+#include "unwind_step.h"
+
+/* Set before loading. */
+const volatile bool send_idle;
 
 enum step_result { STEP_MORE, STEP_END };
 
-/* The record as it is sent (header, then frames), then what the walk needs. */
+/* The record as it is sent (header, frames, copy of the stack), then what the walk needs. */
 struct state {
 	struct sampler_record record;
 	__u64 frames[SAMPLER_FRAMES_CAP];
-	__u64 pc, sp, fp;		/* of the frame to leave next */
-	__u64 count;			/* frames in frames[], kernel and user */
-	__u64 window_start, window_end; /* user addresses of what window holds */
-	__u8 window[WINDOW_BYTES];
+	/* Room: the copy begins where the frames end. A page more than is used, for the verifier, which
+	 * knows the sizes of the pieces, but not that they add up. */
+	__u8 stack[SAMPLER_STACK_BYTES + PAGE_BYTES];
+	__u64 count; /* frames in frames[], kernel and user */
+	struct unwind_walker walker;
+	struct unwind_memory memory;
 };
 
 /* What a perf event program may see of its map values: at most 32 KiB (PCPU_MIN_UNIT_SIZE). */
@@ -96,126 +117,234 @@ static __always_inline struct state *current_state(void)
 	return bpf_map_lookup_elem(&states, &key);
 }
 
-static __always_inline void count(__u32 key)
+static __always_inline void count(__u32 key, __u64 more)
 {
 	__u64 *value = bpf_map_lookup_elem(&counters, &key);
 	if (value)
-		(*value)++;
+		*value += more;
 }
 
-static __always_inline void push(struct state *s, __u64 address)
+static __always_inline void push_user(struct state *s)
 {
 	__u64 i = s->count;
+	__u64 flag = s->walker.exact ? UNWIND_FRAME_EXACT : 0;
 	HIDE(i);
-	s->frames[i & (SAMPLER_FRAMES_CAP - 1)] = address;
+	s->frames[i & (SAMPLER_FRAMES_CAP - 1)] = (s->walker.pc & ~UNWIND_FRAME_EXACT) | flag;
 	s->count = i + 1;
 }
 
-/* Brings [address, address + 16) into the window. Near the end of the stack a whole window would
- * fault: then up to the end of the page, and at last just what was asked for. */
-static __always_inline bool fill_window(struct state *s, __u64 address)
+/* ---- what a step reads ---- */
+
+/* Near the end of the stack a whole window would fault: then what is left of the page. */
+__noinline int fill_window(__u32 i)
 {
-	__u64 size = WINDOW_BYTES;
-	if (bpf_probe_read_user(s->window, WINDOW_BYTES, (void *)address)) {
-		size = PAGE_BYTES - (address & (PAGE_BYTES - 1));
-		if (size < FRAME_BYTES || size > WINDOW_BYTES)
-			size = FRAME_BYTES;
+	HIDE(i);
+	struct state *s = current_state();
+	if (!s)
+		return -1;
+	struct unwind_memory *m = &s->memory;
+	__u64 size = WINDOW_BYTES, wanted = m->wanted;
+	m->start = m->end = 0;
+	if (bpf_probe_read_user(m->window, WINDOW_BYTES, (void *)wanted)) {
+		size = PAGE_BYTES - (wanted & (PAGE_BYTES - 1));
 		HIDE(size);
-		size &= 2 * WINDOW_BYTES - 1;
-		if (size > WINDOW_BYTES)
-			return false;
-		if (bpf_probe_read_user(s->window, size, (void *)address)) {
-			size = FRAME_BYTES;
-			if (bpf_probe_read_user(s->window, FRAME_BYTES, (void *)address))
-				return false;
-		}
+		if (size >= WINDOW_BYTES)
+			return -1;
+		if (bpf_probe_read_user(m->window, size, (void *)wanted))
+			return -1;
 	}
-	s->window_start = address;
-	s->window_end = address + size;
-	return true;
+	m->start = wanted;
+	m->end = wanted + size;
+	return 0;
 }
 
-/* The pair at address, which is a multiple of 8. */
-static __always_inline bool read_frame(struct state *s, __u64 address, __u64 *fp, __u64 *ret)
+static __always_inline bool unwind_read(struct unwind_memory *m, __u64 address, __u64 *ret)
 {
-	if (address < s->window_start || address + FRAME_BYTES > s->window_end) {
-		if (!fill_window(s, address))
+	if (address % WORD_BYTES)
+		return false;
+	if (address < m->start || address >= m->end) {
+		m->wanted = address;
+		if (fill_window(0))
 			return false;
 	}
-	__u64 offset = address - s->window_start;
+	__u64 offset = address - m->start;
 	HIDE(offset);
-	offset &= WINDOW_BYTES - 8;
-	__u64 second = offset + 8;
-	HIDE(second);
-	second &= WINDOW_BYTES - 8;
-	*fp = *(__u64 *)(s->window + offset);
-	*ret = *(__u64 *)(s->window + second);
+	*ret = *(__u64 *)(m->window + (offset & (WINDOW_BYTES - WORD_BYTES)));
 	return true;
 }
 
-/* Is fp a place where a frame of this stack can be? Stacks grow down, so frames are above sp; code
- * built without frame pointers keeps any value in the register. */
-static __always_inline bool plausible_frame(const struct state *s)
+static __always_inline bool unwind_code(struct unwind_memory *m, __u64 address, __u64 *ret)
 {
-	return s->fp % 8 == 0 && s->fp >= s->sp && s->fp - s->sp < STACK_SPAN_MAX;
+	(void)m;
+	return bpf_probe_read_user(ret, sizeof(*ret), (void *)address) == 0;
 }
 
-/* Leaves one frame by its frame pointer and adds the caller's address to the record. The number is
- * unused, but an unused parameter is undefined at the caller, which the verifier refuses. */
+static __always_inline const void *unwind_chunk(struct unwind_memory *m, __u32 place)
+{
+	__u32 chunk = place / UNWIND_CHUNK_UNITS;
+	(void)m;
+	return bpf_map_lookup_elem(&space, &chunk);
+}
+
+/* Global for the verifier's sake, as step(). */
+__noinline int find_mapping(__u32 i)
+{
+	HIDE(i);
+	struct state *s = current_state();
+	return s ? (int)unwind_search_mapping(&s->walker, &s->memory) : UNWIND_END_NO_MAPPING;
+}
+
+static __always_inline __u32 unwind_find_mapping(struct unwind_walker *w, struct unwind_memory *m)
+{
+	(void)w;
+	(void)m;
+	return (__u32)find_mapping(0);
+}
+
+/* ---- the walk ---- */
+
+/* Leaves one frame and adds the caller's address to the record. The number is unused, but an unused
+ * parameter is undefined at the caller, which the verifier refuses. */
 __noinline int step(__u32 i)
 {
 	HIDE(i);
 	struct state *s = current_state();
-	if (!s || !plausible_frame(s))
+	if (!s)
 		return STEP_END;
-	__u64 fp, ret;
-	if (!read_frame(s, s->fp, &fp, &ret) || ret == 0)
+	__u32 end = unwind_step(&s->walker, &s->memory);
+	if (end != UNWIND_MORE) {
+		s->record.end = (__u16)end;
 		return STEP_END;
-	push(s, ret);
-	s->pc = ret;
-	s->sp = s->fp + FRAME_BYTES;
-	s->fp = fp;
+	}
+	push_user(s);
 	return STEP_MORE;
 }
 
-static __always_inline void walk_user_stack(struct state *s)
+/* One more step than there is room for, to know that the stack has more. */
+static __always_inline void walk_frames(struct state *s)
 {
-	s->window_start = s->window_end = 0;
-	push(s, s->pc | UNWIND_FRAME_EXACT);
-	s->record.end = UNWIND_END_ROOT;
-	for (__u32 i = 1; i < SAMPLER_USER_FRAMES_MAX; i++) {
+	for (__u32 i = 0; i < SAMPLER_USER_FRAMES_MAX; i++) {
 		if (step(i) != STEP_MORE)
 			return;
 	}
-	if (plausible_frame(s))
-		s->record.end = UNWIND_END_TRUNCATED;
+	s->record.end = UNWIND_END_TRUNCATED;
+	s->count--;
 }
 
+/* One page at a time, so that what is readable below the end of the stack is there. */
+static __always_inline void copy_stack(struct state *s)
+{
+	__u64 sp = s->walker.sp, first = PAGE_BYTES - (sp & (PAGE_BYTES - 1));
+	__u64 offset = s->count;
+	HIDE(offset);
+	__u8 *to = (__u8 *)s->frames + (offset & (SAMPLER_FRAMES_CAP - 1)) * sizeof(__u64);
+	HIDE(first);
+	if (first > PAGE_BYTES || bpf_probe_read_user(to, first, (void *)sp))
+		return;
+	s->record.stack_bytes = (__u16)first;
+	to += first;
+	if (bpf_probe_read_user(to, PAGE_BYTES, (void *)(sp + first)))
+		return;
+	s->record.stack_bytes = (__u16)(first + PAGE_BYTES);
+	__u64 rest = SAMPLER_STACK_BYTES - PAGE_BYTES - first;
+	HIDE(rest);
+	if (rest >= PAGE_BYTES)
+		return;
+	if (!bpf_probe_read_user(to + PAGE_BYTES, rest, (void *)(sp + first + PAGE_BYTES)))
+		s->record.stack_bytes = SAMPLER_STACK_BYTES;
+}
+
+static __always_inline bool user_space_walks_on(__u32 end)
+{
+	return end == UNWIND_END_NO_PROCESS || end == UNWIND_END_NO_MAPPING ||
+	       end == UNWIND_END_NOT_READY;
+}
+
+static __always_inline void fill_stop(struct state *s)
+{
+	struct sampler_record *r = &s->record;
+	r->pc = s->walker.pc;
+	r->sp = s->walker.sp;
+	r->fp = s->walker.fp;
+	r->lr = s->walker.lr;
+	if (s->walker.exact)
+		r->flags |= SAMPLER_STOP_EXACT;
+	if (s->walker.no_fp)
+		r->flags |= SAMPLER_STOP_NO_FP;
+	if (user_space_walks_on(r->end))
+		copy_stack(s);
+}
+
+/* From the registers in the walker. */
+static __always_inline void walk_user_stack(struct state *s, bool is_32bit)
+{
+	struct unwind_walker *w = &s->walker;
+	__u32 pid = s->record.pid;
+	w->exact = 1;
+	w->no_fp = w->no_registers = 0;
+	w->switches = 0;
+	w->mapping.start = w->mapping.end = 0;
+	s->memory.start = s->memory.end = 0;
+	push_user(s);
+	struct unwind_process *process = bpf_map_lookup_elem(&processes, &pid);
+	if (is_32bit) {
+		s->record.end = UNWIND_END_32BIT;
+	} else if (!process) {
+		s->record.end = UNWIND_END_NO_PROCESS;
+	} else {
+		w->mappings = process->mappings;
+		w->mapping_count = process->count;
+		walk_frames(s);
+	}
+	fill_stop(s);
+}
+
+/* ---- registers ---- */
+
+/* By DWARF number: System V ABI, AMD64 supplement, figure 3.36. */
+#define COPY_REGISTERS(w, from)                   \
+	do {                                      \
+		(w)->pc = (from)->ip;             \
+		(w)->sp = (from)->sp;             \
+		(w)->fp = (from)->bp;             \
+		(w)->registers[0] = (from)->ax;   \
+		(w)->registers[1] = (from)->dx;   \
+		(w)->registers[2] = (from)->cx;   \
+		(w)->registers[3] = (from)->bx;   \
+		(w)->registers[4] = (from)->si;   \
+		(w)->registers[5] = (from)->di;   \
+		(w)->registers[6] = (from)->bp;   \
+		(w)->registers[7] = (from)->sp;   \
+		(w)->registers[8] = (from)->r8;   \
+		(w)->registers[9] = (from)->r9;   \
+		(w)->registers[10] = (from)->r10; \
+		(w)->registers[11] = (from)->r11; \
+		(w)->registers[12] = (from)->r12; \
+		(w)->registers[13] = (from)->r13; \
+		(w)->registers[14] = (from)->r14; \
+		(w)->registers[15] = (from)->r15; \
+	} while (0)
+
+enum { CS_USER = 3, CS_USER_32 = 0x23 };
+
 /* Where user space entered the kernel. Since 5.15 the kernel says where it saved the registers;
- * before, they are at the very end of the kernel stack. */
-static __always_inline bool task_user_registers(struct state *s)
+ * before, they are at the very end of the kernel stack. Returns cs, 0 when there are none. */
+static __always_inline __u64 task_user_registers(struct unwind_walker *w)
 {
 	if (bpf_core_enum_value_exists(enum bpf_func_id___cresset,
 				       BPF_FUNC_task_pt_regs___cresset)) {
 		struct task_struct *task = bpf_get_current_task_btf();
 		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-		if ((regs->cs & 3) != 3)
-			return false;
-		s->pc = regs->ip;
-		s->sp = regs->sp;
-		s->fp = regs->bp;
-		return true;
+		COPY_REGISTERS(w, regs);
+		return regs->cs & 0xffff;
 	}
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct pt_regs *regs =
-		(struct pt_regs *)((char *)BPF_CORE_READ(task, stack) + KERNEL_STACK_BYTES -
-				   bpf_core_type_size(struct pt_regs));
-	if ((BPF_CORE_READ(regs, cs) & 3) != 3)
-		return false;
-	s->pc = BPF_CORE_READ(regs, ip);
-	s->sp = BPF_CORE_READ(regs, sp);
-	s->fp = BPF_CORE_READ(regs, bp);
-	return true;
+	struct pt_regs_frame regs;
+	char *end = (char *)BPF_CORE_READ(task, stack) + KERNEL_STACK_BYTES;
+	if (bpf_probe_read_kernel(&regs, sizeof(regs), end - sizeof(regs)))
+		return 0;
+	COPY_REGISTERS(w, &regs);
+	return regs.cs & 0xffff;
 }
 
 static __always_inline void take_kernel_stack(struct state *s, void *ctx)
@@ -233,22 +362,19 @@ static __always_inline void take_kernel_stack(struct state *s, void *ctx)
 static __always_inline void take_stacks(struct state *s, struct perf_event_context *ctx)
 {
 	/* Read as 8 bytes: a context may be read only so. */
-	bool from_user = (*(volatile __u64 *)&ctx->cs & 3) == 3;
-	bool have_user = true;
-	if (from_user) {
-		s->pc = *(volatile __u64 *)&ctx->ip;
-		s->sp = *(volatile __u64 *)&ctx->sp;
-		s->fp = *(volatile __u64 *)&ctx->bp;
+	volatile struct perf_event_context *regs = ctx;
+	__u64 cs = regs->cs & 0xffff;
+	if ((cs & CS_USER) == CS_USER) {
+		COPY_REGISTERS(&s->walker, regs);
 	} else {
 		take_kernel_stack(s, ctx);
-		have_user = !(s->record.flags & SAMPLER_KERNEL_THREAD) && task_user_registers(s);
+		cs = s->record.flags & SAMPLER_KERNEL_THREAD ? 0 : task_user_registers(&s->walker);
 	}
-	s->record.end = UNWIND_END_NO_REGISTERS;
-	s->record.stack_bytes = 0;
-	if (have_user)
-		walk_user_stack(s);
-	count(SAMPLER_COUNT_ENDS + s->record.end);
+	if ((cs & CS_USER) == CS_USER)
+		walk_user_stack(s, cs == CS_USER_32);
 	s->record.user_frames = (__u16)(s->count - s->record.kernel_frames);
+	if (!(s->record.flags & SAMPLER_KERNEL_THREAD))
+		count(SAMPLER_COUNT_ENDS + s->record.end, 1);
 }
 
 static __always_inline void fill_header(struct state *s, __u64 pid_tgid)
@@ -260,8 +386,25 @@ static __always_inline void fill_header(struct state *s, __u64 pid_tgid)
 	s->record.cpu = bpf_get_smp_processor_id();
 	s->record.flags = BPF_CORE_READ(task, flags) & PF_KTHREAD ? SAMPLER_KERNEL_THREAD : 0;
 	s->record.kernel_frames = s->record.user_frames = 0;
+	s->record.end = s->record.flags ? UNWIND_END_ROOT : UNWIND_END_NO_REGISTERS;
+	s->record.stack_bytes = 0;
+	s->record.pc = s->record.sp = s->record.fp = s->record.lr = 0;
 	bpf_get_current_comm(s->record.comm, sizeof(s->record.comm));
 	s->count = 0;
+}
+
+static __always_inline void send(struct state *s)
+{
+	__u64 size = sizeof(s->record) + s->count * sizeof(__u64) + s->record.stack_bytes;
+	HIDE(size);
+	if (size > __builtin_offsetof(struct state, count))
+		return;
+	if (bpf_ringbuf_output(&ring, &s->record, size, BPF_RB_NO_WAKEUP))
+		count(SAMPLER_COUNT_LOST_RING, 1);
+	else
+		count(SAMPLER_COUNT_SAMPLES, 1);
+	if (s->record.stack_bytes)
+		count(SAMPLER_COUNT_STACK_BYTES, s->record.stack_bytes);
 }
 
 SEC("perf_event")
@@ -273,13 +416,35 @@ int sample(struct perf_event_context *ctx)
 		return 0;
 	fill_header(s, pid_tgid);
 	take_stacks(s, ctx);
-	__u64 frames = s->count;
-	HIDE(frames);
-	__u64 size = sizeof(s->record) + (frames & (SAMPLER_FRAMES_CAP - 1)) * sizeof(__u64);
-	if (bpf_ringbuf_output(&ring, &s->record, size, BPF_RB_NO_WAKEUP))
-		count(SAMPLER_COUNT_LOST_RING);
-	else
-		count(SAMPLER_COUNT_SAMPLES);
+	send(s);
+	return 0;
+}
+
+/* ---- the end of what is known about a process ---- */
+
+/* Both run in the process itself. */
+static __always_inline void forget(void)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	bpf_map_delete_elem(&processes, &pid);
+}
+
+SEC("raw_tp/sched_process_exec")
+int forget_exec(void *ctx)
+{
+	(void)ctx;
+	forget();
+	return 0;
+}
+
+/* The first thread may end before the others, so the last one counts. */
+SEC("raw_tp/sched_process_exit")
+int forget_exit(void *ctx)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	(void)ctx;
+	if (BPF_CORE_READ(task, signal, live.counter) == 0)
+		forget();
 	return 0;
 }
 

@@ -96,10 +96,13 @@ struct unwind_target {
 	size_t stack_len;
 	size_t (*read_code)(void *ctx, uint64_t address, void *dst, size_t len);
 	void *ctx;
+	uint64_t pac_mask; /* arm64: what of a return address is signature; 0: bits 48 and up */
 };
 
 /* Leaves frames from *state on until the root or a reason to stop, which it returns. Writes the callers'
  * addresses (state's own pc is not written) to frames, at most cap: UNWIND_END_TRUNCATED. *state is
- * where it stopped, so that a walk can go on once a table is there. */
+ * the last frame (its pc is the last address written), so that a walk can go on once a table is there.
+ * UNWIND_END_NO_MAPPING: state's pc is in no mapping, so it is no frame, unless it is exact. The
+ * registers that rare prologues (UNWIND_CFA_REGISTER) need are not known here: UNWIND_END_RULE. */
 enum unwind_end unwind_walk(const struct unwind_target *target, struct unwind_state *state,
 			    uint64_t *frames, size_t cap, size_t *ret_count);

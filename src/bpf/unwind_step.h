@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
+ *
+ * Leaving one frame: the algorithm, for the BPF program and for unwind_walk().
+ *
+ *	pc ─ mapping (the last one, or a search) ─ page ─ row (a search) ─ rule
+ *	rule ─ CFA ─ the caller's fp, then its pc; its sp is the CFA
+ *
+ * Where no rule is known (no table, or a gap in it) the frame pointer makes one:
+ * a few bytes of code tell whether the frame is set up at the point of execution.
+ *
+ * Whoever includes this defines before
+ *
+ *	struct unwind_memory		what can be read
+ *	UNWIND_HIDE(x)			makes a value opaque, so that the mask behind it stays
+ *	unwind_is_arm64(m)		constant where possible
+ *	unwind_pac_mask(m)		the bits of a return address that are signature
+ *	unwind_read(m, address, &word)	8 bytes of the stack; addresses are multiples of 8
+ *	unwind_code(m, address, &word)	8 bytes of code
+ *	unwind_chunk(m, place)		the chunk of the space that a place is in, or NULL
+ *	unwind_find_mapping(w, m)	unwind_search_mapping(), inlined or not
+ *
+ * Nothing here is trusted, neither tables nor stacks: every read in the space is
+ * inside of a chunk by its mask, whatever the numbers there say.
+ *
+ * Progress. A CFA lies above its frame's sp (at it only in an arm64 leaf). The
+ * caller may be on another stack in two cases: it was interrupted by a signal,
+ * or a frame pointer in code without tables leads there (Go's systemstack). Both
+ * are free to go down, but only UNWIND_SWITCHES_MAX times in a walk. */
+#pragma once
+
+#include "unwind.h"
+
+enum {
+	UNWIND_MORE = UNWIND_ENDS, /* the walk goes on */
+	UNWIND_SWITCHES_MAX = 8,
+	UNWIND_STACK_SPAN = 1 << 30, /* a frame pointer further above sp is on another stack */
+	UNWIND_REGISTERS = 16,	     /* x86-64, by DWARF number */
+};
+
+struct unwind_walker {
+	/* The frame to leave. */
+	__u64 pc, sp, fp, lr;
+	__u8 exact;	   /* pc is a point of execution */
+	__u8 no_fp;	   /* fp is not known */
+	__u8 no_registers; /* registers[] is not known */
+	__u8 guessed;	   /* rule comes from the frame pointer */
+	__u32 switches;
+	/* Of the process. */
+	__u32 mappings, mapping_count;
+	/* The mapping of the last frame, and the head of its table. */
+	struct unwind_mapping mapping;
+	__u64 table_vaddr;
+	__u32 page_count, rule_count;
+	/* Scratch: in memory, so that the verifier does not follow every path of a search. */
+	__u64 at; /* the address to look up */
+	__u32 found, reserved;
+	__u64 registers[UNWIND_REGISTERS]; /* where the thread was interrupted */
+};
+
+/* ---- the space ---- */
+
+static inline __attribute__((always_inline)) __u32 unwind_offset(__u32 place)
+{
+	return place % UNWIND_CHUNK_UNITS * UNWIND_UNIT_BYTES;
+}
+
+static inline __attribute__((always_inline)) __u64 unwind_word(const void *chunk, __u64 offset)
+{
+	UNWIND_HIDE(offset);
+	offset &= UNWIND_CHUNK_BYTES - sizeof(__u64);
+	return *(const __u64 *)((const char *)chunk + offset);
+}
+
+static inline __attribute__((always_inline)) __u32 unwind_unit(const void *chunk, __u64 offset)
+{
+	UNWIND_HIDE(offset);
+	offset &= UNWIND_CHUNK_BYTES - UNWIND_UNIT_BYTES;
+	return *(const __u32 *)((const char *)chunk + offset);
+}
+
+/* ---- pc -> mapping ---- */
+
+enum { UNWIND_MAPPING_STEPS = 15, UNWIND_ROW_STEPS = UNWIND_PAGE_BITS };
+_Static_assert(UNWIND_MAPPINGS_MAX <= 1 << UNWIND_MAPPING_STEPS, "the search ends too early");
+
+/* Of w->mappings the last one that starts at or below w->at: its offset in the chunk. */
+static inline __attribute__((always_inline)) __u64 unwind_last_mapping(struct unwind_walker *w,
+								       const void *chunk)
+{
+	const __u64 base = unwind_offset(w->mappings);
+	const __u64 at = w->at;
+	__u32 count = w->mapping_count;
+	w->found = 0;
+	for (int i = 0; i < UNWIND_MAPPING_STEPS && count > 1; i++) {
+		__u32 half = count / 2, middle = w->found + half;
+		if (unwind_word(chunk, base + (__u64)middle * sizeof(struct unwind_mapping)) <= at)
+			w->found = middle;
+		count -= half;
+	}
+	return base + (__u64)w->found * sizeof(struct unwind_mapping);
+}
+
+/* Makes w->mapping the one that holds w->at, and reads its table's head. */
+static inline __attribute__((always_inline)) __u32 unwind_search_mapping(struct unwind_walker *w,
+									 struct unwind_memory *m)
+{
+	const void *chunk = unwind_chunk(m, w->mappings);
+	if (!chunk || w->mapping_count == 0)
+		return UNWIND_END_NO_MAPPING;
+	const __u64 row = unwind_last_mapping(w, chunk);
+	const __u64 start = unwind_word(chunk, row), end = unwind_word(chunk, row + 8);
+	if (w->at < start || w->at >= end)
+		return UNWIND_END_NO_MAPPING;
+	const __u64 tail = unwind_word(chunk, row + 24);
+	w->mapping.vaddr = unwind_word(chunk, row + 16);
+	w->mapping.table = (__u32)tail;
+	w->mapping.kind = (__u32)(tail >> 32);
+	w->mapping.start = start;
+	w->mapping.end = end;
+	if (w->mapping.kind != UNWIND_BY_TABLE)
+		return UNWIND_MORE;
+	chunk = unwind_chunk(m, w->mapping.table);
+	if (!chunk) {
+		w->mapping.end = 0;
+		return UNWIND_END_NOT_READY;
+	}
+	const __u64 head = unwind_offset(w->mapping.table);
+	const __u64 counts = unwind_word(chunk, head + 8);
+	w->table_vaddr = unwind_word(chunk, head);
+	w->page_count = (__u32)counts;
+	w->rule_count = (__u32)(counts >> 32);
+	return UNWIND_MORE;
+}
+
+/* ---- mapping -> rule ---- */
+
+union unwind_rule_words {
+	struct unwind_rule rule;
+	__u64 words[2];
+};
+
+/* Of a page's rows the last one that starts at or below vaddr. */
+static inline __attribute__((always_inline)) __u32 unwind_find_row(struct unwind_walker *w,
+								   const void *chunk, __u64 base,
+								   __u32 count, __u32 vaddr_low)
+{
+	w->found = 0;
+	for (int i = 0; i < UNWIND_ROW_STEPS && count > 1; i++) {
+		__u32 half = count / 2, middle = w->found + half;
+		__u32 row = unwind_unit(chunk, base + (__u64)middle * sizeof(struct unwind_row));
+		if ((row & 0xffff) <= vaddr_low)
+			w->found = middle;
+		count -= half;
+	}
+	return unwind_unit(chunk, base + (__u64)w->found * sizeof(struct unwind_row));
+}
+
+/* False: the table says nothing about w->at. */
+static inline __attribute__((always_inline)) bool unwind_table_rule(struct unwind_walker *w,
+								    struct unwind_memory *m,
+								    union unwind_rule_words *ret)
+{
+	const __u64 vaddr = w->at - w->mapping.start + w->mapping.vaddr;
+	const __u64 page = (vaddr - w->table_vaddr) >> UNWIND_PAGE_BITS;
+	const __u64 head = unwind_offset(w->mapping.table) + sizeof(struct unwind_table);
+	const void *chunk = unwind_chunk(m, w->mapping.table);
+	if (!chunk || page >= w->page_count)
+		return false;
+	const __u64 rows = unwind_word(chunk, head + page * sizeof(struct unwind_page));
+	const __u32 count = (__u32)(rows >> 32);
+	const void *row_chunk = unwind_chunk(m, (__u32)rows);
+	if (!row_chunk || count == 0)
+		return false;
+	const __u32 row =
+		unwind_find_row(w, row_chunk, unwind_offset((__u32)rows), count, vaddr & 0xffff);
+	const __u64 rule = head + (__u64)w->page_count * sizeof(struct unwind_page) +
+			   (__u64)(row >> 16) * sizeof(struct unwind_rule);
+	if (row >> 16 >= w->rule_count)
+		return false;
+	ret->words[0] = unwind_word(chunk, rule);
+	ret->words[1] = unwind_word(chunk, rule + 8);
+	return true;
+}
+
+/* ---- no table: the frame pointer ---- */
+
+/* One function's way from its first instruction to its last, x86-64 and arm64. */
+enum unwind_shape {
+	UNWIND_SHAPE_FRAME,  /* the frame is set up: fp leads to it */
+	UNWIND_SHAPE_BARE,   /* nothing on the stack but the return address, or not even that */
+	UNWIND_SHAPE_PUSHED, /* fp is saved, and not set yet */
+	UNWIND_SHAPE_SIGNAL, /* what a signal handler returns to */
+};
+
+/* Intel SDM volume 2, the encodings beside each case. */
+static inline __attribute__((always_inline)) enum unwind_shape unwind_shape_x86(
+	struct unwind_walker *w, struct unwind_memory *m)
+{
+	__u64 code, before;
+	if (!unwind_code(m, w->pc, &code))
+		return UNWIND_SHAPE_FRAME;
+	if (code == 0x0f0000000fc0c748) /* mov $SYS_rt_sigreturn,%rax; syscall */
+		return UNWIND_SHAPE_SIGNAL;
+	if (!w->exact)
+		return UNWIND_SHAPE_FRAME;
+	if ((code & 0xff) == 0x55 ||		 /* push %rbp */
+	    (code & 0xffffffff) == 0xfa1e0ff3 || /* endbr64 */
+	    (code & 0xffffffff) == 0x10663b49 || /* cmp 16(%r14),%rsp: Go's check of the stack */
+	    (code & 0xfe) == 0xc2 ||		 /* ret */
+	    (code & 0xffff) == 0xc3f3 ||	 /* rep ret */
+	    (code & 0xffff) == 0x25ff ||	 /* jmp *x(%rip): a PLT */
+	    (code & 0xffffff) == 0x25fff2)	 /* bnd jmp *x(%rip) */
+		return UNWIND_SHAPE_BARE;
+	if (((code & 0xffffff) == 0xe58948 || (code & 0xffffff) == 0xec8b48) && /* mov %rsp,%rbp */
+	    unwind_code(m, w->pc - 1, &before) && (before & 0xff) == 0x55)
+		return UNWIND_SHAPE_PUSHED;
+	return UNWIND_SHAPE_FRAME;
+}
+
+/* Arm ARM DDI 0487, A64 base instructions. */
+static inline __attribute__((always_inline)) enum unwind_shape unwind_shape_arm64(
+	struct unwind_walker *w, struct unwind_memory *m)
+{
+	__u64 code;
+	if (!unwind_code(m, w->pc, &code))
+		return UNWIND_SHAPE_FRAME;
+	if (code == 0xd4000001d2801168) /* mov x8, #SYS_rt_sigreturn; svc #0 */
+		return UNWIND_SHAPE_SIGNAL;
+	if (!w->exact)
+		return UNWIND_SHAPE_FRAME;
+	const __u32 insn = (__u32)code;
+	if ((insn & 0xffc07fff) == 0xa9807bfd || /* stp x29, x30, [sp, #n]! */
+	    insn == 0xd65f03c0 ||		 /* ret */
+	    insn == 0xd65f0bff ||		 /* retaa */
+	    insn == 0xd503233f ||		 /* paciasp */
+	    (insn & 0xffffff3f) == 0xd503241f)	 /* bti */
+		return UNWIND_SHAPE_BARE;
+	if (insn == 0x910003fd) /* mov x29, sp */
+		return UNWIND_SHAPE_PUSHED;
+	return UNWIND_SHAPE_FRAME;
+}
+
+/* From sp where a signal handler returns to: struct sigcontext in the kernel's struct rt_sigframe
+ * (arch/x86/include/asm/sigframe.h, without the return address; arch/arm64/kernel/signal.c). */
+enum {
+	UNWIND_X86_SIGCONTEXT = 40,
+	UNWIND_X86_SIGCONTEXT_FP = 80,
+	UNWIND_X86_SIGCONTEXT_SP = 120,
+	UNWIND_X86_SIGCONTEXT_PC = 128,
+	UNWIND_ARM64_SIGCONTEXT = 304,
+	UNWIND_ARM64_SIGCONTEXT_FP = 240,
+	UNWIND_ARM64_SIGCONTEXT_LR = 248,
+	UNWIND_ARM64_SIGCONTEXT_SP = 256,
+	UNWIND_ARM64_SIGCONTEXT_PC = 264,
+};
+
+static inline __attribute__((always_inline)) bool unwind_wants_code(const struct unwind_walker *w,
+								    __u8 cfa)
+{
+	/* A return address may be where a signal handler returns to. Functions are aligned in code
+	 * without any table, so most of its frames cost no look at their code. */
+	return w->exact || cfa == UNWIND_CFA_NONE || w->pc % 16 == 0;
+}
+
+/* The rule by the frame pointer. cfa: why. */
+static inline __attribute__((always_inline)) __u32 unwind_frame_rule(struct unwind_walker *w,
+								     struct unwind_memory *m,
+								     __u8 cfa,
+								     struct unwind_rule *ret)
+{
+	const bool arm64 = unwind_is_arm64(m);
+	enum unwind_shape shape = UNWIND_SHAPE_FRAME;
+	if (unwind_wants_code(w, cfa))
+		shape = arm64 ? unwind_shape_arm64(w, m) : unwind_shape_x86(w, m);
+	ret->ra = UNWIND_RA_AT_CFA;
+	ret->ra_offset = -8;
+	ret->fp = UNWIND_FP_AT_CFA;
+	ret->fp_offset = -16;
+	ret->cfa_offset = 16;
+	ret->cfa = UNWIND_CFA_SP;
+	w->guessed = 1 + (cfa == UNWIND_CFA_FRAME);
+	if (shape == UNWIND_SHAPE_SIGNAL) {
+		ret->cfa = UNWIND_CFA_SIGNAL;
+		ret->cfa_offset = arm64 ? UNWIND_ARM64_SIGCONTEXT : UNWIND_X86_SIGCONTEXT;
+	} else if (shape == UNWIND_SHAPE_BARE) {
+		ret->fp = UNWIND_FP_SAME;
+		ret->cfa_offset = arm64 ? 0 : 8;
+		ret->ra = arm64 ? UNWIND_RA_REGISTER : UNWIND_RA_AT_CFA;
+	} else if (shape == UNWIND_SHAPE_FRAME) {
+		if (w->no_fp || w->fp % 8)
+			return UNWIND_END_NO_ROW;
+		if (w->fp == 0)
+			return UNWIND_END_ROOT;
+		ret->cfa = UNWIND_CFA_FP;
+	}
+	return UNWIND_MORE;
+}
+
+/* ---- rule -> caller ---- */
+
+/* Where the CFA, or the address of it, is counted from. */
+static inline __attribute__((always_inline)) bool unwind_base(const struct unwind_walker *w,
+							      const struct unwind_rule *rule,
+							      __u64 *ret)
+{
+	__u64 reg = rule->reg;
+	switch (rule->cfa) {
+	case UNWIND_CFA_SP:
+	case UNWIND_CFA_SP_DEREF:
+	case UNWIND_CFA_SIGNAL:
+		*ret = w->sp + (__u64)(__s64)rule->cfa_offset;
+		return true;
+	case UNWIND_CFA_FP:
+	case UNWIND_CFA_FP_DEREF:
+		*ret = w->fp + (__u64)(__s64)rule->cfa_offset;
+		return !w->no_fp;
+	case UNWIND_CFA_PLT:
+		*ret = w->sp + 8 + ((w->at & 15) >= (__u64)(__s64)rule->cfa_offset ? 8 : 0);
+		return true;
+	case UNWIND_CFA_REGISTER:
+		if (!w->exact || w->no_registers || reg >= UNWIND_REGISTERS)
+			return false;
+		UNWIND_HIDE(reg);
+		*ret = w->registers[reg & (UNWIND_REGISTERS - 1)] + (__u64)(__s64)rule->cfa_offset;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The CFA is here, and not its address; or the other way round, then *ret_at is where. */
+static inline __attribute__((always_inline)) bool unwind_cfa_is_read(const struct unwind_rule *rule,
+								     bool arm64, __u64 base,
+								     __u64 *ret_at)
+{
+	if (rule->cfa == UNWIND_CFA_SIGNAL)
+		base += arm64 ? UNWIND_ARM64_SIGCONTEXT_SP : UNWIND_X86_SIGCONTEXT_SP;
+	*ret_at = base;
+	return rule->cfa == UNWIND_CFA_SIGNAL || rule->cfa == UNWIND_CFA_SP_DEREF ||
+	       rule->cfa == UNWIND_CFA_FP_DEREF;
+}
+
+/* Whether a caller whose frame begins at cfa is a step on. See the top of this file. */
+static inline __attribute__((always_inline)) bool unwind_progresses(struct unwind_walker *w,
+								    const struct unwind_rule *rule,
+								    __u64 cfa)
+{
+	bool up = rule->ra == UNWIND_RA_REGISTER ? cfa >= w->sp : cfa > w->sp;
+	bool may_switch = rule->cfa == UNWIND_CFA_SIGNAL || w->guessed == 2;
+	if (w->guessed && cfa - w->sp > UNWIND_STACK_SPAN)
+		up = false;
+	if (rule->cfa != UNWIND_CFA_SIGNAL && up)
+		return true;
+	return may_switch && w->switches++ < UNWIND_SWITCHES_MAX;
+}
+
+static inline __attribute__((always_inline)) __u32 unwind_unreadable(const struct unwind_walker *w)
+{
+	return w->guessed ? UNWIND_END_NO_ROW : UNWIND_END_UNREADABLE;
+}
+
+/* The caller's frame pointer: before its pc, since it lies below on most stacks. */
+static inline __attribute__((always_inline)) bool unwind_read_fp(struct unwind_walker *w,
+								 struct unwind_memory *m,
+								 const struct unwind_rule *rule,
+								 __u64 base, __u64 cfa, __u64 *ret)
+{
+	__u64 at = cfa;
+	if (rule->cfa == UNWIND_CFA_SIGNAL)
+		at = base +
+		     (unwind_is_arm64(m) ? UNWIND_ARM64_SIGCONTEXT_FP : UNWIND_X86_SIGCONTEXT_FP);
+	else if (rule->fp == UNWIND_FP_AT_CFA)
+		at += (__u64)(__s64)rule->fp_offset;
+	else if (rule->fp == UNWIND_FP_AT_FP && !w->no_fp)
+		at = w->fp + (__u64)(__s64)rule->fp_offset;
+	else
+		return true;
+	return unwind_read(m, at, ret);
+}
+
+static inline __attribute__((always_inline)) __u32 unwind_read_pc(struct unwind_walker *w,
+								  struct unwind_memory *m,
+								  const struct unwind_rule *rule,
+								  __u64 base, __u64 cfa, __u64 *ret)
+{
+	__u64 at = cfa + (__u64)(__s64)rule->ra_offset;
+	if (rule->cfa == UNWIND_CFA_SIGNAL) {
+		at = base +
+		     (unwind_is_arm64(m) ? UNWIND_ARM64_SIGCONTEXT_PC : UNWIND_X86_SIGCONTEXT_PC);
+	} else if (rule->ra == UNWIND_RA_REGISTER) {
+		*ret = w->lr;
+		return UNWIND_MORE;
+	}
+	return unwind_read(m, at, ret) ? UNWIND_MORE : unwind_unreadable(w);
+}
+
+/* Nothing of the walker's frame changes unless the walk goes on. */
+static inline __attribute__((always_inline)) __u32 unwind_apply(struct unwind_walker *w,
+								struct unwind_memory *m,
+								const struct unwind_rule *rule)
+{
+	const bool signal = rule->cfa == UNWIND_CFA_SIGNAL, arm64 = unwind_is_arm64(m);
+	__u64 base, cfa, pc, fp = w->fp, lr = 0;
+	const bool lost = rule->ra == UNWIND_RA_REGISTER && !w->exact && !signal;
+	if (lost || !unwind_base(w, rule, &base))
+		return UNWIND_END_RULE;
+	if (unwind_cfa_is_read(rule, arm64, base, &cfa)) {
+		if (!unwind_read(m, cfa, &cfa))
+			return unwind_unreadable(w);
+		if (!signal)
+			cfa += (__u64)(__s64)rule->cfa_add;
+	}
+	if (!unwind_progresses(w, rule, cfa))
+		return w->guessed ? UNWIND_END_NO_ROW : UNWIND_END_NO_PROGRESS;
+	if (!unwind_read_fp(w, m, rule, base, cfa, &fp))
+		return unwind_unreadable(w);
+	__u32 end = unwind_read_pc(w, m, rule, base, cfa, &pc);
+	if (end != UNWIND_MORE)
+		return end;
+	if (arm64 && signal && !unwind_read(m, base + UNWIND_ARM64_SIGCONTEXT_LR, &lr))
+		return unwind_unreadable(w);
+	pc &= ~unwind_pac_mask(m);
+	if (pc == 0)
+		return UNWIND_END_ROOT;
+	w->no_fp = !signal &&
+		   (rule->fp == UNWIND_FP_LOST || (w->no_fp && rule->fp != UNWIND_FP_AT_CFA));
+	w->pc = pc;
+	w->sp = cfa;
+	w->fp = fp;
+	w->lr = lr & ~unwind_pac_mask(m);
+	w->exact = signal;
+	w->no_registers = 1;
+	return UNWIND_MORE;
+}
+
+/* ---- one step ---- */
+
+/* Makes *w the caller's frame and returns UNWIND_MORE; or leaves it and returns why (enum unwind_end). */
+static inline __attribute__((always_inline)) __u32 unwind_step(struct unwind_walker *w,
+							       struct unwind_memory *m)
+{
+	union unwind_rule_words rule = {.words = {0, 0}};
+	__u8 cfa = UNWIND_CFA_FRAME;
+	w->at = w->exact ? w->pc : w->pc - 1;
+	if (w->at < w->mapping.start || w->at >= w->mapping.end) {
+		__u32 end = unwind_find_mapping(w, m);
+		if (end != UNWIND_MORE)
+			return end;
+	}
+	if (w->mapping.kind == UNWIND_NOT_READY)
+		return UNWIND_END_NOT_READY;
+	if (w->mapping.kind == UNWIND_BY_TABLE)
+		cfa = unwind_table_rule(w, m, &rule) ? rule.rule.cfa : UNWIND_CFA_NONE;
+	w->guessed = 0;
+	if (cfa == UNWIND_CFA_END)
+		return UNWIND_END_ROOT;
+	if (cfa == UNWIND_CFA_NONE || cfa == UNWIND_CFA_FRAME) {
+		__u32 end = unwind_frame_rule(w, m, cfa, &rule.rule);
+		if (end != UNWIND_MORE)
+			return end;
+	}
+	return unwind_apply(w, m, &rule.rule);
+}
