@@ -4,6 +4,7 @@
  * reporting interval the window's batch goes to the sink. */
 #include "agent/agent.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <malloc.h>
 #include <poll.h>
@@ -19,8 +20,10 @@
 #include "agent/events.h"
 #include "agent/files.h"
 #include "agent/gauges.h"
+#include "agent/intake.h"
 #include "agent/processes.h"
 #include "agent/sampler.h"
+#include "agent/unwinding.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -32,6 +35,14 @@ static const uint64_t first_report_ns = NS_PER_S;
 static const uint64_t cpus_check_ns = NS_PER_S;
 /* Ended processes are remembered this long: a sample is at most some ticks old when it is read. */
 static const uint64_t linger_ns = 5ULL * NS_PER_S;
+enum {
+	SPACE_CHUNKS = 12, /* 24 MiB, so that with the rings it stays below 32 MB */
+#if defined(__x86_64__)
+	MACHINE = EM_X86_64,
+#elif defined(__aarch64__)
+	MACHINE = EM_AARCH64,
+#endif
+};
 
 struct agent {
 	struct agent_config config;
@@ -45,69 +56,48 @@ struct agent {
 	struct events *events;
 	struct files *files;
 	struct processes *processes;
+	struct unwinding *unwinding;
 	struct kallsyms *kernel;
 	struct batch_maker *maker;
+	struct intake intake;
 	int stop_fd;
 	pthread_t thread;
 	bool thread_runs;
 
 	/* Of the thread. */
 	int64_t clock_offset_ns;
-	uint64_t window_start_ns; /* monotonic */
+	uint64_t tick_at_ns; /* monotonic, as the next ones */
+	uint64_t window_start_ns;
 	uint64_t report_at_ns, monitor_at_ns, cpus_at_ns, clock_at_ns;
-	uint64_t samples, lost_memory, batches;
-	bool window_full;
-	size_t symbol_bytes; /* when memory was given back last */
-	uint64_t lost_told;  /* lost samples of which the log says so */
+	uint64_t lost_windows, batches; /* samples in lost windows */
+	size_t symbol_bytes;		/* when memory was given back last */
+	uint64_t lost_told;		/* lost samples of which the log says so */
 
 	pthread_mutex_t stats_lock;
 	struct agent_stats stats;
+	struct stack_ends stats_ends;
 };
 
-/* ---- one tick ---- */
-
-static void apply_events(struct agent *agent, uint64_t limit_ns)
-{
-	struct event event;
-	while (events_next(agent->events, limit_ns, &event))
-		processes_apply(agent->processes, &event);
-}
-
-static void on_sample(void *ctx, const struct sample *sample)
-{
-	struct agent *agent = ctx;
-	apply_events(agent, sample->time_ns);
-	agent->samples++;
-	if (batch_add(agent->maker, sample, agent->clock_offset_ns, NULL)) {
-		agent->lost_memory++;
-		agent->window_full = true;
-	}
-}
-
-static void take_samples(struct agent *agent)
-{
-	struct err err;
-	uint64_t now_ns = clock_mono_ns();
-	if (sampler_consume(agent->sampler, on_sample, agent, &err))
-		log_debug("agent", "no samples", "error=" LOG_Q, LOG_TEXT(err.text));
-	apply_events(agent, now_ns);
-	processes_read_waiting(agent->processes);
-}
+/* ---- figures ---- */
 
 static void update_stats(struct agent *agent)
 {
-	struct agent_gauges g = {.agent_samples = agent->samples,
-				 .lost_memory = agent->lost_memory,
+	struct agent_gauges g = {.agent_samples = agent->intake.samples,
+				 .lost_memory = agent->intake.lost + agent->lost_windows,
 				 .batches = agent->batches,
 				 .cpu_ns = clock_thread_cpu_ns(),
-				 .event_bytes = events_bytes(agent->events)};
+				 .event_bytes = events_bytes(agent->events),
+				 .ends = &agent->intake.ends,
+				 .held = agent->intake.held_count};
 	sampler_get_stats(agent->sampler, &g.sampler);
 	processes_get_stats(agent->processes, &g.processes);
 	files_get_stats(agent->files, &g.files);
+	unwinding_get_stats(agent->unwinding, &g.unwinding);
 	batch_get_symbol_counts(agent->maker, &g.frames_named, &g.frames_unnamed);
 	gauges_publish(&g);
 	pthread_mutex_lock(&agent->stats_lock);
 	gauges_to_stats(&g, &agent->stats);
+	agent->stats_ends = agent->intake.ends;
 	pthread_mutex_unlock(&agent->stats_lock);
 }
 
@@ -149,6 +139,7 @@ static void forget_old(struct agent *agent, uint64_t now_ns)
 	if (files_crowded(agent->files)) {
 		files_unmark(agent->files);
 		processes_mark_files(agent->processes);
+		unwinding_mark_files(agent->unwinding, now_ns);
 		files_sweep(agent->files);
 	}
 	bool changed;
@@ -163,10 +154,10 @@ static void report(struct agent *agent, uint64_t now_ns)
 {
 	struct profile_batch *batch = NULL;
 	struct err err;
-	uint64_t offset = (uint64_t)agent->clock_offset_ns;
+	uint64_t offset = (uint64_t)agent->intake.clock_offset_ns;
 	if (batch_finish(agent->maker, agent->window_start_ns + offset, now_ns + offset, &batch,
 			 &err)) {
-		agent->lost_memory += batch_samples(agent->maker);
+		agent->lost_windows += batch_samples(agent->maker);
 		log_debug("agent", "window lost", "error=" LOG_Q, LOG_TEXT(err.text));
 	}
 	if (batch) {
@@ -176,7 +167,7 @@ static void report(struct agent *agent, uint64_t now_ns)
 	batch_reset(agent->maker);
 	forget_old(agent, now_ns);
 	agent->window_start_ns = now_ns;
-	agent->window_full = false;
+	agent->intake.window_full = false;
 	agent->report_at_ns = now_ns + next_interval_ns(agent);
 	update_stats(agent);
 }
@@ -199,10 +190,10 @@ static void do_due_work(struct agent *agent)
 		agent->cpus_at_ns = now_ns + cpus_check_ns;
 	}
 	if (agent->config.clock_sync_interval_ns && now_ns >= agent->clock_at_ns) {
-		agent->clock_offset_ns = clock_real_offset_ns();
+		agent->intake.clock_offset_ns = clock_real_offset_ns();
 		agent->clock_at_ns = now_ns + agent->config.clock_sync_interval_ns;
 	}
-	if (now_ns >= agent->report_at_ns || agent->window_full)
+	if (now_ns >= agent->report_at_ns || agent->intake.window_full)
 		report(agent, now_ns);
 	if (now_ns >= agent->monitor_at_ns) {
 		update_stats(agent);
@@ -224,11 +215,12 @@ static void *run(void *arg)
 {
 	struct agent *agent = arg;
 	while (wait_for_tick(agent)) {
-		take_samples(agent);
+		intake_take(&agent->intake);
 		do_due_work(agent);
 	}
 	sampler_detach(agent->sampler);
-	take_samples(agent);
+	agent->intake.stopping = true;
+	intake_take(&agent->intake);
 	report(agent, clock_mono_ns());
 	return NULL;
 }
@@ -271,9 +263,31 @@ static int create_sampler(struct agent *agent, struct err *err)
 		.samples_per_second = agent->config.samples_per_second,
 		.send_idle = agent->config.send_idle_frames,
 		.verifier_log_level = agent->config.bpf_verifier_log_level,
+		.space_chunks = SPACE_CHUNKS << agent->config.map_scale_factor,
 		.only = cpu_set_count(&agent->pinned) ? &agent->pinned : NULL,
 	};
 	return sampler_create(&options, &agent->sampler, err);
+}
+
+static int publish(void *ctx, uint32_t pid, uint32_t place, uint32_t count, struct err *err)
+{
+	return sampler_publish(ctx, pid, place, count, err);
+}
+
+static void unpublish(void *ctx, uint32_t pid)
+{
+	sampler_unpublish(ctx, pid);
+}
+
+static int create_unwinding(struct agent *agent, struct err *err)
+{
+	struct unwinding_options options = {
+		.machine = MACHINE,
+		.processes_max = UNWIND_PROCESSES_MAX,
+		.ops = {publish, unpublish, agent->sampler},
+	};
+	options.memory = sampler_space(agent->sampler, &options.chunks);
+	return unwinding_create(&options, agent->files, agent->processes, &agent->unwinding, err);
 }
 
 static int create_tables(struct agent *agent, struct err *err)
@@ -282,7 +296,7 @@ static int create_tables(struct agent *agent, struct err *err)
 	if (rc == 0)
 		rc = processes_create(&agent->process_options, agent->files, &agent->processes,
 				      err);
-	return rc;
+	return rc ? rc : create_unwinding(agent, err);
 }
 
 /* While the first samples wait in the ring buffer already. */
@@ -292,8 +306,14 @@ static int create_maker(struct agent *agent, struct err *err)
 	 * says so. */
 	if (kallsyms_load(&agent->kernel, err))
 		agent->kernel = NULL;
-	return batch_maker_create(&agent->batch_options, agent->files, agent->processes,
-				  agent->kernel, &agent->maker, err);
+	int rc = batch_maker_create(&agent->batch_options, agent->files, agent->processes,
+				    agent->kernel, &agent->maker, err);
+	agent->intake.sampler = agent->sampler;
+	agent->intake.events = agent->events;
+	agent->intake.processes = agent->processes;
+	agent->intake.unwinding = agent->unwinding;
+	agent->intake.maker = agent->maker;
+	return rc;
 }
 
 /* Events first, so that nothing is missed between the look at /proc and the first event. */
@@ -312,7 +332,7 @@ static int attach(struct agent *agent, struct err *err)
 static int start_thread(struct agent *agent, struct err *err)
 {
 	uint64_t now_ns = clock_mono_ns();
-	agent->clock_offset_ns = clock_real_offset_ns();
+	agent->intake.clock_offset_ns = clock_real_offset_ns();
 	agent->window_start_ns = now_ns;
 	agent->report_at_ns = now_ns + first_report_ns;
 	agent->cpus_at_ns = now_ns + cpus_check_ns;
@@ -378,6 +398,8 @@ void agent_stop(struct agent *agent)
 	}
 	fd_close(&agent->stop_fd);
 	batch_maker_destroy(agent->maker);
+	intake_deinit(&agent->intake);
+	unwinding_destroy(agent->unwinding);
 	processes_destroy(agent->processes);
 	files_destroy(agent->files);
 	kallsyms_free(agent->kernel);
@@ -394,4 +416,33 @@ void agent_get_stats(struct agent *agent, struct agent_stats *ret)
 	pthread_mutex_lock(&agent->stats_lock);
 	*ret = agent->stats;
 	pthread_mutex_unlock(&agent->stats_lock);
+}
+
+static void copy_row(const struct stack_ends_row *from, struct agent_stacks *to)
+{
+	*to = (struct agent_stacks){.all = from->all};
+	str_copy(to->executable, sizeof(to->executable), str_of(from->name));
+	for (size_t i = 0; i < UNWIND_ENDS; i++)
+		to->ends[i] = from->ends[i];
+}
+
+size_t agent_get_stacks(struct agent *agent, struct agent_stacks *rows, size_t cap)
+{
+	_Static_assert((int)AGENT_STACK_ENDS == (int)UNWIND_ENDS, "a reason is missing in agent.h");
+	struct stack_ends_row all = {0};
+	size_t count = 0;
+	pthread_mutex_lock(&agent->stats_lock);
+	for (size_t i = 0; i < UNWIND_ENDS; i++)
+		all.all += all.ends[i] = agent->stats_ends.ends[i];
+	if (cap > 0)
+		copy_row(&all, &rows[count++]);
+	for (size_t i = 0; i < agent->stats_ends.count && count < cap; i++)
+		copy_row(&agent->stats_ends.rows[i], &rows[count++]);
+	pthread_mutex_unlock(&agent->stats_lock);
+	return count;
+}
+
+const char *agent_stack_end_name(size_t end)
+{
+	return stack_end_name((enum unwind_end)end);
 }

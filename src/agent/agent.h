@@ -30,7 +30,7 @@
 struct profile_batch;
 struct agent;
 
-enum { AGENT_SAMPLES_PER_SECOND_MAX = 10000 };
+enum { AGENT_SAMPLES_PER_SECOND_MAX = 10000, AGENT_MAP_SCALE_FACTOR_MAX = 8 };
 
 struct agent_config {
 	uint32_t samples_per_second;   /* per CPU; default 20, `cresset up` sets 97 */
@@ -42,6 +42,7 @@ struct agent_config {
 	const char *pin_cpu_ids;	 /* "0-15,20": sample only these CPUs; "" or NULL: all */
 	bool send_idle_frames;		 /* sample the idle task (pid 0) too */
 	bool no_kernel_version_check;
+	uint32_t map_scale_factor; /* 0..8, default 0: memory for unwind tables is 24 MiB << this */
 	uint32_t bpf_verifier_log_level; /* 0..2: the verifier's words go to the debug log */
 	const char *proc_root;		 /* default "/proc" */
 };
@@ -88,9 +89,29 @@ struct agent_stats {
 	uint64_t cpu_ns;		    /* of the agent's thread */
 	uint64_t bpf_run_ns, bpf_run_count; /* only while BPF statistics are on in the kernel */
 	uint64_t map_bytes;		    /* locked by BPF maps and perf rings */
+	uint64_t unwind_bytes;		    /* unwind tables in use, of the maps' memory */
+	uint64_t unwind_evicted;	    /* tables thrown out for want of room */
+	uint64_t finished_samples;	    /* stacks walked to their end in user space */
+	uint32_t unwind_tables;
+	uint32_t published; /* processes that the BPF program can unwind */
 	uint32_t processes, mappings, cpus;
 	uint32_t
 		verifier_instructions; /* processed at load; 0 where the kernel does not say (< 5.16) */
 };
 
 void agent_get_stats(struct agent *agent, struct agent_stats *ret);
+
+/* How the user stacks of an executable ended, since the agent started; ends[i] is what
+ * agent_stack_end_name(i) names. Only a stack that ended at "root" is whole. */
+enum { AGENT_STACK_ENDS = 12, AGENT_STACKS_NAME_MAX = 47 };
+
+struct agent_stacks {
+	char executable[AGENT_STACKS_NAME_MAX + 1]; /* the first row: "", all of the host */
+	uint64_t all;
+	uint64_t ends[AGENT_STACK_ENDS];
+};
+
+const char *agent_stack_end_name(size_t end);
+/* Fills up to cap rows, the host's first, and returns how many; few executables are kept, those with
+ * broken stacks longest. As new as agent_get_stats(). */
+size_t agent_get_stacks(struct agent *agent, struct agent_stacks *rows, size_t cap);

@@ -3,9 +3,9 @@
  * interned as bytes, so that no two are ever mixed up by a hash. */
 #include "agent/batch.h"
 
-#include <linux/types.h>
 #include <string.h>
 
+#include "agent/stack_ends.h"
 #include "base/mem.h"
 #include "bpf/sampler.h"
 
@@ -222,39 +222,52 @@ static int add_kernel_frames(struct batch_maker *maker, const struct sample *sam
 	return rc;
 }
 
-/* A return address outside of every executable mapping is none: there the chain of frame pointers led
- * astray, since some code on the way keeps other things in that register. */
+/* A return address outside of every executable mapping is none: there the walk was led astray. */
 static int add_user_frames(struct batch_maker *maker, struct process *process,
-			   const struct sample *sample, uint32_t *locations, uint32_t *count,
-			   struct err *err)
+			   const struct user_stack *stack, uint32_t *locations, uint32_t *count,
+			   enum unwind_end *ret_end, struct err *err)
 {
-	bool mapped = true;
-	for (uint32_t i = 0; i < sample->user_count; i++) {
-		bool exact = sample->user[i] & UNWIND_FRAME_EXACT;
-		uint64_t address = sample->user[i] & ~UNWIND_FRAME_EXACT;
-		int rc = symbolizer_user(&maker->symbolizer, process, address, i == 0 || exact,
-					 &mapped, &locations[*count], err);
+	*ret_end = stack->end;
+	for (uint32_t i = 0; i < stack->count; i++) {
+		bool mapped, exact = stack->frames[i] & UNWIND_FRAME_EXACT;
+		int rc = symbolizer_user(&maker->symbolizer, process,
+					 stack->frames[i] & ~UNWIND_FRAME_EXACT, exact, &mapped,
+					 &locations[*count], err);
 		if (rc)
 			return rc;
-		if (!mapped && i > 0)
-			break;
+		if (!mapped) {
+			*ret_end = UNWIND_END_NO_MAPPING;
+			*count += i == 0;
+			return 0;
+		}
 		(*count)++;
 	}
-	if (mapped && sample->end == UNWIND_END_TRUNCATED)
-		return symbolizer_note(&maker->symbolizer, "[truncated]", &locations[(*count)++],
-				       err);
 	return 0;
 }
 
-static int make_stack(struct batch_maker *maker, struct process *process,
-		      const struct sample *sample, uint32_t *ret, struct err *err)
+/* What is missing at the root is said there. */
+static int add_end(struct batch_maker *maker, const struct sample *sample, enum unwind_end end,
+		   uint32_t *locations, uint32_t *count, struct err *err)
 {
-	uint32_t locations[LOCATIONS_MAX + 1], count = 0;
+	const char *note = stack_end_note(end);
+	if (sample->flags & SAMPLER_KERNEL_THREAD)
+		note = NULL;
+	if (!note && *count == 0)
+		note = "[no stack]";
+	return note ? symbolizer_note(&maker->symbolizer, note, &locations[(*count)++], err) : 0;
+}
+
+static int make_stack(struct batch_maker *maker, struct process *process,
+		      const struct sample *sample, const struct user_stack *stack, uint32_t *ret,
+		      struct err *err)
+{
+	uint32_t locations[LOCATIONS_MAX], count = 0;
+	enum unwind_end end;
 	int rc = add_kernel_frames(maker, sample, locations, &count, err);
 	if (rc == 0)
-		rc = add_user_frames(maker, process, sample, locations, &count, err);
-	if (rc == 0 && count == 0)
-		rc = symbolizer_note(&maker->symbolizer, "[no stack]", &locations[count++], err);
+		rc = add_user_frames(maker, process, stack, locations, &count, &end, err);
+	if (rc == 0)
+		rc = add_end(maker, sample, end, locations, &count, err);
 	return rc ? rc : profile_stack(maker->batch, locations, count, ret, err);
 }
 
@@ -322,25 +335,18 @@ static void note_time(struct batch_maker *maker, uint64_t time_ns)
 		maker->last_ns = time_ns;
 }
 
-int batch_add(struct batch_maker *maker, const struct sample *sample, int64_t clock_offset_ns,
-	      struct err *err)
+int batch_add(struct batch_maker *maker, struct process *process, const struct sample *sample,
+	      const struct user_stack *user, int64_t clock_offset_ns, struct err *err)
 {
 	struct profile_sample *row = NULL;
 	uint32_t stack = 0;
 	uint64_t time_ns = sample->time_ns + (uint64_t)clock_offset_ns;
-	const struct process_hint hint = {.pid = sample->pid,
-					  .tid = sample->tid,
-					  .comm = sample->comm,
-					  .kernel_thread = sample->flags & SAMPLER_KERNEL_THREAD};
-	struct process *process = processes_get(maker->processes, &hint);
-	if (!process)
-		return err_set(err, ERR_LIMIT, "batch: the table of processes is full");
 	processes_want_identity(maker->processes, process);
 	int rc = maker->batch ? 0 : begin(maker, err);
 	if (rc == 0 && process->batch != maker->number)
 		rc = add_resource(maker, process, err);
 	if (rc == 0)
-		rc = make_stack(maker, process, sample, &stack, err);
+		rc = make_stack(maker, process, sample, user, &stack, err);
 	if (rc == 0)
 		rc = find_sample(maker, process->resource, stack, sample, &row, err);
 	if (rc == 0)

@@ -4,6 +4,7 @@
 
 #include "agent/sampler.h"
 #include "agent/symbolize.h"
+#include "agent/unwinding.h"
 #include "base/arena.h"
 #include "profile/profile.h"
 
@@ -21,8 +22,10 @@ MUST_USE int batch_maker_create(const struct batch_options *options, struct file
 				struct batch_maker **ret, struct err *err);
 void batch_maker_destroy(struct batch_maker *maker); /* NULL is fine */
 
-/* clock_offset_ns: realtime - monotonic. ERR_LIMIT, ERR_NOMEM: the sample is lost. */
-MUST_USE int batch_add(struct batch_maker *maker, const struct sample *sample,
+/* process is the sample's, stack its user part. clock_offset_ns: realtime - monotonic. ERR_LIMIT,
+ * ERR_NOMEM: the sample is lost. */
+MUST_USE int batch_add(struct batch_maker *maker, struct process *process,
+		       const struct sample *sample, const struct user_stack *stack,
 		       int64_t clock_offset_ns, struct err *err);
 /* The finished batch of the window, valid until batch_reset(); NULL when it had no samples. Times are
  * realtime. ERR_*: the window is lost. */

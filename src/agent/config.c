@@ -64,6 +64,9 @@ int agent_config_check(const struct agent_config *config, struct err *err)
 			       "bpf_verifier_log_level: invalid eBPF verifier log level: %u (0 to "
 			       "2)",
 			       config->bpf_verifier_log_level);
+	if (config->map_scale_factor > AGENT_MAP_SCALE_FACTOR_MAX)
+		return err_set(err, ERR_INVALID, "map_scale_factor: %u is above the limit of %d",
+			       config->map_scale_factor, AGENT_MAP_SCALE_FACTOR_MAX);
 	int rc = check_interval("reporter_interval", config->reporter_interval_ns, err);
 	if (rc == 0)
 		rc = check_interval("monitor_interval", config->monitor_interval_ns, err);

@@ -11,8 +11,48 @@ static struct metric lost_ring =
 static struct metric lost_memory =
 	METRIC_COUNTER_INIT("cresset_agent_lost_samples_total", "reason=\"memory\"",
 			    "Samples lost between the kernel and the batch.");
-static struct metric truncated = METRIC_COUNTER_INIT("cresset_agent_truncated_stacks_total", NULL,
-						     "Stacks cut at the limit of frames.");
+#define STACKS(name_)                                                          \
+	METRIC_COUNTER_INIT("cresset_agent_stacks_total", "end=\"" name_ "\"", \
+			    "User stacks by how they end; all but root are not whole.")
+static struct metric stacks[UNWIND_ENDS] = {
+	[UNWIND_END_ROOT] = STACKS("root"),
+	[UNWIND_END_TRUNCATED] = STACKS("truncated"),
+	[UNWIND_END_NO_PROCESS] = STACKS("no_process"),
+	[UNWIND_END_NO_MAPPING] = STACKS("no_mapping"),
+	[UNWIND_END_NOT_READY] = STACKS("not_ready"),
+	[UNWIND_END_NO_ROW] = STACKS("no_row"),
+	[UNWIND_END_RULE] = STACKS("rule"),
+	[UNWIND_END_UNREADABLE] = STACKS("unreadable"),
+	[UNWIND_END_NO_PROGRESS] = STACKS("no_progress"),
+	[UNWIND_END_32BIT] = STACKS("32bit"),
+	[UNWIND_END_NO_REGISTERS] = STACKS("no_registers"),
+	[UNWIND_END_CUT] = STACKS("cut"),
+};
+static struct metric finished =
+	METRIC_COUNTER_INIT("cresset_agent_finished_stacks_total", NULL,
+			    "Stacks that were walked to their end in user space.");
+static struct metric held = METRIC_COUNTER_INIT("cresset_agent_held_samples_total", NULL,
+						"Samples that waited for an unwind table.");
+static struct metric tables_built =
+	METRIC_COUNTER_INIT("cresset_agent_unwind_tables_built_total", "result=\"built\"",
+			    "Files whose unwind tables were built.");
+static struct metric tables_failed =
+	METRIC_COUNTER_INIT("cresset_agent_unwind_tables_built_total", "result=\"failed\"",
+			    "Files whose unwind tables were built.");
+static struct metric tables_evicted =
+	METRIC_COUNTER_INIT("cresset_agent_unwind_tables_evicted_total", NULL,
+			    "Unwind tables thrown out for others to have room.");
+static struct metric tables_ns =
+	METRIC_COUNTER_INIT("cresset_agent_unwind_tables_nanoseconds_total", NULL,
+			    "CPU time that building unwind tables took.");
+static struct metric tables =
+	METRIC_GAUGE_INIT("cresset_agent_unwind_tables", NULL, "Unwind tables in use.");
+static struct metric table_bytes = METRIC_GAUGE_INIT("cresset_agent_unwind_bytes", "state=\"used\"",
+						     "Memory for unwind tables.");
+static struct metric space_bytes = METRIC_GAUGE_INIT("cresset_agent_unwind_bytes", "state=\"all\"",
+						     "Memory for unwind tables.");
+static struct metric published = METRIC_GAUGE_INIT("cresset_agent_unwind_processes", NULL,
+						   "Processes that the BPF program can unwind.");
 static struct metric lost_events =
 	METRIC_COUNTER_INIT("cresset_agent_lost_events_total", NULL,
 			    "Process and mapping events lost in the kernel.");
@@ -43,12 +83,29 @@ static struct metric map_bytes = METRIC_GAUGE_INIT("cresset_agent_kernel_bytes",
 						   "Memory of BPF maps and event rings.");
 static struct metric cpus = METRIC_GAUGE_INIT("cresset_agent_cpus", NULL, "CPUs that are sampled.");
 
+static void publish_unwinding(const struct agent_gauges *g)
+{
+	const struct unwinding_stats *u = &g->unwinding;
+	for (int i = 0; i < UNWIND_ENDS; i++)
+		metric_set(&stacks[i], (int64_t)g->ends->ends[i]);
+	metric_set(&finished, (int64_t)u->finished);
+	metric_set(&held, (int64_t)g->held);
+	metric_set(&tables_built, (int64_t)u->tables.built);
+	metric_set(&tables_failed, (int64_t)u->tables.failed);
+	metric_set(&tables_evicted, (int64_t)u->evicted);
+	metric_set(&tables_ns, (int64_t)u->tables.build_ns);
+	metric_set(&tables, u->tables.ready);
+	metric_set(&table_bytes, (int64_t)u->used_bytes);
+	metric_set(&space_bytes, (int64_t)u->space_bytes);
+	metric_set(&published, u->processes.count);
+}
+
 void gauges_publish(const struct agent_gauges *g)
 {
+	publish_unwinding(g);
 	metric_set(&samples, (int64_t)g->agent_samples);
 	metric_set(&lost_ring, (int64_t)g->sampler.lost_ring);
 	metric_set(&lost_memory, (int64_t)g->lost_memory);
-	metric_set(&truncated, (int64_t)g->sampler.ends[UNWIND_END_TRUNCATED]);
 	metric_set(&lost_events, (int64_t)g->processes.lost_events);
 	metric_set(&refused, (int64_t)g->processes.refused);
 	metric_set(&batches, (int64_t)g->batches);
@@ -75,6 +132,11 @@ void gauges_to_stats(const struct agent_gauges *g, struct agent_stats *ret)
 		.bpf_run_ns = g->sampler.run_ns,
 		.bpf_run_count = g->sampler.run_count,
 		.map_bytes = g->sampler.map_bytes + g->event_bytes,
+		.unwind_bytes = g->unwinding.used_bytes,
+		.unwind_evicted = g->unwinding.evicted,
+		.finished_samples = g->unwinding.finished,
+		.unwind_tables = g->unwinding.tables.ready,
+		.published = g->unwinding.processes.count,
 		.processes = g->processes.processes,
 		.mappings = g->processes.mappings,
 		.cpus = g->sampler.cpus,

@@ -5,6 +5,8 @@
 #include "agent/files.h"
 #include "agent/processes.h"
 #include "agent/sampler.h"
+#include "agent/stack_ends.h"
+#include "agent/unwinding.h"
 
 struct agent_gauges {
 	uint64_t agent_samples, lost_memory, batches, cpu_ns, event_bytes;
@@ -12,6 +14,9 @@ struct agent_gauges {
 	struct sampler_stats sampler;
 	struct processes_stats processes;
 	struct files_stats files;
+	struct unwinding_stats unwinding;
+	const struct stack_ends *ends;
+	uint64_t held; /* samples that waited for a table */
 };
 
 void gauges_publish(const struct agent_gauges *gauges);

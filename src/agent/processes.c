@@ -524,7 +524,7 @@ void processes_purge(struct processes *processes, uint64_t before_ns)
 	struct process **link = &processes->ended;
 	while (*link) {
 		struct process *process = *link;
-		if (process->end_ns >= before_ns) {
+		if (process->end_ns >= before_ns || process->holds > 0) {
 			link = &process->next;
 			continue;
 		}

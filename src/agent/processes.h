@@ -50,6 +50,7 @@ struct process {
 	uint64_t born_ns, fork_ns; /* of this program, and of the process; both monotonic */
 	uint64_t end_ns;
 	struct process *next;	     /* in the list of ended ones, or of waiting ones */
+	uint32_t holds;		     /* samples that wait for something: it is not forgotten */
 	struct published *published; /* what BPF knows of it (publish.h); NULL: nothing */
 
 	uint32_t batch; /* for the batch maker: in which batch it has a resource, and which */

@@ -75,6 +75,20 @@ static struct sample sample_at(uint64_t time_ns, const uint64_t *kernel, uint32_
 			       .user_count = user_count};
 }
 
+/* As the intake does, with the stack as BPF left it. */
+static int add(struct world *w, const struct sample *sample, int64_t offset_ns)
+{
+	const struct process_hint hint = {.pid = sample->pid,
+					  .tid = sample->tid,
+					  .comm = sample->comm,
+					  .kernel_thread = sample->flags & SAMPLER_KERNEL_THREAD};
+	const struct user_stack stack = {sample->user, sample->user_count, sample->end};
+	struct process *process = processes_get(w->processes, &hint);
+	if (!process)
+		return ERR_NOMEM;
+	return batch_add(w->maker, process, sample, &stack, offset_ns, NULL);
+}
+
 static struct profile_batch *finish(struct world *w)
 {
 	struct profile_batch *batch;
@@ -111,11 +125,11 @@ static void frame_is(const struct profile_batch *batch, const struct profile_sam
 static void a_batch_has_the_shape_the_protocol_asks_for(void **state)
 {
 	struct world w;
-	const uint64_t user[] = {0x401010, 0x401021};
+	const uint64_t user[] = {UNWIND_FRAME_EXACT | 0x401010, 0x401021};
 	(void)state;
 	open_world(&w, 0);
 	struct sample s = sample_at(2000, NULL, 0, user, 2);
-	assert_int_equal(batch_add(w.maker, &s, 100, NULL), 0);
+	assert_int_equal(add(&w, &s, 100), 0);
 	struct profile_batch *batch = finish(&w);
 	assert_int_equal(batch->resource_count, 1);
 	const struct profile_resource *r = &batch->resources[0];
@@ -166,13 +180,14 @@ static void a_batch_has_the_shape_the_protocol_asks_for(void **state)
 static void same_samples_are_one_with_several_times(void **state)
 {
 	struct world w;
-	const uint64_t user[] = {0x401010, 0x401021}, other[] = {0x401010, 0x401031};
+	const uint64_t user[] = {UNWIND_FRAME_EXACT | 0x401010, 0x401021},
+		       other[] = {UNWIND_FRAME_EXACT | 0x401010, 0x401031};
 	(void)state;
 	open_world(&w, 0);
 	for (uint64_t i = 0; i < 100; i++) {
 		struct sample s = sample_at(2000 + i, NULL, 0, i % 2 ? user : other, 2);
 		s.cpu = (uint32_t)(i / 2 % 2);
-		assert_int_equal(batch_add(w.maker, &s, 0, NULL), 0);
+		assert_int_equal(add(&w, &s, 0), 0);
 	}
 	struct profile_batch *batch = finish(&w);
 	const struct profile *p = &batch->resources[0].scopes[0].profiles[0];
@@ -186,21 +201,22 @@ static void same_samples_are_one_with_several_times(void **state)
 static void no_frame_is_lost_for_want_of_a_name(void **state)
 {
 	struct world w;
-	const uint64_t user[] = {0x701234, 0x401021, 0xdead0000};
+	const uint64_t user[] = {UNWIND_FRAME_EXACT | 0x701234, 0x401021, 0xdead0000};
 	const uint64_t kernel[] = {0xffffffff81000210, 0xffffffff81000110, 0xffffffff90000000};
 	(void)state;
 	open_world(&w, 0);
 	struct sample s = sample_at(2000, kernel, 3, user, 3);
-	assert_int_equal(batch_add(w.maker, &s, 0, NULL), 0);
+	assert_int_equal(add(&w, &s, 0), 0);
 	struct profile_batch *batch = finish(&w);
 	const struct profile_sample *row = &batch->resources[0].scopes[0].profiles[0].samples[0];
 	/* Leaf first; return addresses minus one; the last one is in no mapping and no call. */
-	assert_int_equal(batch->dict.stacks[row->stack].count, 5);
+	assert_int_equal(batch->dict.stacks[row->stack].count, 6);
 	frame_is(batch, row, 0, "vmlinux", 0x210, "copy_page");
 	frame_is(batch, row, 1, "vmlinux", 0x10f, "do_syscall");
 	frame_is(batch, row, 2, "vmlinux", 0xffffffff8fffffff, NULL);
 	frame_is(batch, row, 3, "//anon", 0x701234, NULL);
 	frame_is(batch, row, 4, "app", 0x1020, NULL);
+	frame_is(batch, row, 5, "", 0, "[broken: outside of all mappings]");
 	struct str type =
 		profile_find_index(&batch->dict, frame(batch, row, 0)->attrs,
 				   frame(batch, row, 0)->attr_count, STR("profile.frame.type"))
@@ -216,16 +232,17 @@ static void no_frame_is_lost_for_want_of_a_name(void **state)
 static void a_leaf_outside_of_every_mapping_stays(void **state)
 {
 	struct world w;
-	const uint64_t user[] = {0xdead0000};
+	const uint64_t user[] = {UNWIND_FRAME_EXACT | 0xdead0000};
 	(void)state;
 	open_world(&w, 0);
 	struct sample s = sample_at(2000, NULL, 0, user, 1),
 		      none = sample_at(2001, NULL, 0, NULL, 0);
-	assert_int_equal(batch_add(w.maker, &s, 0, NULL), 0);
-	assert_int_equal(batch_add(w.maker, &none, 0, NULL), 0);
+	assert_int_equal(add(&w, &s, 0), 0);
+	assert_int_equal(add(&w, &none, 0), 0);
 	struct profile_batch *batch = finish(&w);
 	const struct profile *p = &batch->resources[0].scopes[0].profiles[0];
 	frame_is(batch, &p->samples[0], 0, "", 0xdead0000, NULL);
+	frame_is(batch, &p->samples[0], 1, "", 0, "[broken: outside of all mappings]");
 	frame_is(batch, &p->samples[1], 0, "", 0, "[no stack]");
 	close_world(&w);
 }
@@ -233,27 +250,47 @@ static void a_leaf_outside_of_every_mapping_stays(void **state)
 static void a_cut_stack_says_so_at_its_root(void **state)
 {
 	struct world w;
-	const uint64_t user[] = {0x401010, 0x401021};
+	const uint64_t user[] = {UNWIND_FRAME_EXACT | 0x401010, 0x401021};
 	(void)state;
 	open_world(&w, 0);
 	struct sample s = sample_at(2000, NULL, 0, user, 2);
 	s.end = UNWIND_END_TRUNCATED;
-	assert_int_equal(batch_add(w.maker, &s, 0, NULL), 0);
+	assert_int_equal(add(&w, &s, 0), 0);
 	struct profile_batch *batch = finish(&w);
 	frame_is(batch, &batch->resources[0].scopes[0].profiles[0].samples[0], 2, "", 0,
-		 "[truncated]");
+		 "[truncated: depth]");
+	close_world(&w);
+}
+
+static void whoever_has_no_user_space_is_not_broken(void **state)
+{
+	struct world w;
+	const uint64_t kernel[] = {0xffffffff81000210};
+	(void)state;
+	open_world(&w, 0);
+	struct sample s = sample_at(2000, kernel, 1, NULL, 0), worker = s;
+	s.end = UNWIND_END_NO_REGISTERS;
+	worker.end = UNWIND_END_NO_REGISTERS;
+	worker.flags = SAMPLER_KERNEL_THREAD;
+	assert_int_equal(add(&w, &s, 0), 0);
+	assert_int_equal(add(&w, &worker, 0), 0);
+	struct profile_batch *batch = finish(&w);
+	const struct profile *p = &batch->resources[0].scopes[0].profiles[0];
+	assert_int_equal(batch->dict.stacks[p->samples[0].stack].count, 2);
+	frame_is(batch, &p->samples[0], 1, "", 0, "[broken: registers unknown]");
+	assert_int_equal(batch->dict.stacks[p->samples[1].stack].count, 1);
 	close_world(&w);
 }
 
 static void timestamps_are_within_the_window_of_the_profile(void **state)
 {
 	struct world w;
-	const uint64_t user[] = {0x401010};
+	const uint64_t user[] = {UNWIND_FRAME_EXACT | 0x401010};
 	(void)state;
 	open_world(&w, 0);
 	for (int i = 0; i < 2; i++) {
 		struct sample s = sample_at(i ? 9000 : 500, NULL, 0, user, 1);
-		assert_int_equal(batch_add(w.maker, &s, 0, NULL), 0);
+		assert_int_equal(add(&w, &s, 0), 0);
 	}
 	const struct profile *p = &finish(&w)->resources[0].scopes[0].profiles[0];
 	assert_int_equal(p->time_ns, 500);
@@ -264,12 +301,12 @@ static void timestamps_are_within_the_window_of_the_profile(void **state)
 static void names_of_any_bytes_become_text(void **state)
 {
 	struct world w;
-	const uint64_t user[] = {0x401010};
+	const uint64_t user[] = {UNWIND_FRAME_EXACT | 0x401010};
 	(void)state;
 	open_world(&w, 0);
 	struct sample s = sample_at(2000, NULL, 0, user, 1);
 	memcpy(s.comm, "bad\xff\xfename", 10);
-	assert_int_equal(batch_add(w.maker, &s, 0, NULL), 0);
+	assert_int_equal(add(&w, &s, 0), 0);
 	struct profile_batch *batch = finish(&w);
 	const struct profile_sample *row = &batch->resources[0].scopes[0].profiles[0].samples[0];
 	assert_true(str_equal(profile_find_index(&batch->dict, row->attrs, row->attr_count,
@@ -282,14 +319,14 @@ static void names_of_any_bytes_become_text(void **state)
 static void a_window_without_samples_has_no_batch(void **state)
 {
 	struct world w;
-	const uint64_t user[] = {0x401010};
+	const uint64_t user[] = {UNWIND_FRAME_EXACT | 0x401010};
 	(void)state;
 	open_world(&w, 0);
 	assert_null(finish(&w));
 	batch_reset(w.maker);
 	struct sample s = sample_at(2000, NULL, 0, user, 1);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(batch_add(w.maker, &s, 0, NULL), 0);
+		assert_int_equal(add(&w, &s, 0), 0);
 		assert_int_equal(finish(&w)->resource_count, 1);
 		batch_reset(w.maker);
 		assert_int_equal(batch_samples(w.maker), 0);
@@ -304,10 +341,10 @@ static void a_full_batch_refuses_and_keeps_what_it_has(void **state)
 	(void)state;
 	open_world(&w, 1 << 20);
 	for (uint64_t i = 0; i < 1000000 && rc == 0; i++) {
-		const uint64_t user[] = {0x700000 + i};
+		const uint64_t user[] = {UNWIND_FRAME_EXACT | (0x700000 + i)};
 		struct sample s = sample_at(2000, NULL, 0, user, 1);
 		s.pid = (uint32_t)(7 + i % 3);
-		rc = batch_add(w.maker, &s, 0, NULL);
+		rc = add(&w, &s, 0);
 		added += rc == 0;
 	}
 	assert_true(rc == ERR_NOMEM || rc == ERR_LIMIT);
@@ -322,16 +359,17 @@ static void a_full_batch_refuses_and_keeps_what_it_has(void **state)
 		assert_int_equal(total, added);
 	}
 	batch_reset(w.maker);
-	const uint64_t user[] = {0x401010};
+	const uint64_t user[] = {UNWIND_FRAME_EXACT | 0x401010};
 	struct sample s = sample_at(2000, NULL, 0, user, 1);
-	assert_int_equal(batch_add(w.maker, &s, 0, NULL), 0);
+	assert_int_equal(add(&w, &s, 0), 0);
 	assert_int_equal(finish(&w)->resource_count, 1);
 	close_world(&w);
 }
 
 static void shortness_of_memory_loses_samples_and_nothing_else(void **state)
 {
-	const uint64_t user[] = {0x401010, 0x401021}, kernel[] = {0xffffffff81000210};
+	const uint64_t user[] = {UNWIND_FRAME_EXACT | 0x401010, 0x401021},
+		       kernel[] = {0xffffffff81000210};
 	(void)state;
 	for (uint64_t nth = 1; nth < 80; nth++) {
 		struct world w;
@@ -343,7 +381,7 @@ static void shortness_of_memory_loses_samples_and_nothing_else(void **state)
 			struct sample s = sample_at(2000 + i, kernel, 1, user, 2);
 			s.cpu = (uint32_t)(i % 3);
 			s.pid = (uint32_t)(7 + i % 2);
-			added += batch_add(w.maker, &s, 0, NULL) == 0;
+			added += add(&w, &s, 0) == 0;
 		}
 		int rc = batch_finish(w.maker, 1000, 5000, &batch, NULL);
 		mem_fail_nth(0);
@@ -365,6 +403,7 @@ int main(void)
 		cmocka_unit_test(no_frame_is_lost_for_want_of_a_name),
 		cmocka_unit_test(a_leaf_outside_of_every_mapping_stays),
 		cmocka_unit_test(a_cut_stack_says_so_at_its_root),
+		cmocka_unit_test(whoever_has_no_user_space_is_not_broken),
 		cmocka_unit_test(timestamps_are_within_the_window_of_the_profile),
 		cmocka_unit_test(names_of_any_bytes_become_text),
 		cmocka_unit_test(a_window_without_samples_has_no_batch),

@@ -64,6 +64,9 @@ static void a_wrong_field_is_named(void **state)
 	c = ok;
 	c.bpf_verifier_log_level = 3;
 	refuses(c, "bpf_verifier_log_level");
+	c = ok;
+	c.map_scale_factor = 9;
+	refuses(c, "map_scale_factor");
 }
 
 static void names_of_variables_are_a_comma_list(void **state)

@@ -14,7 +14,7 @@ struct profiling_config {
 	double reporter_jitter;
 	struct str include_env_vars, pin_cpu_ids;
 	bool send_idle_frames, no_kernel_version_check;
-	uint32_t bpf_verifier_log_level;
+	uint32_t map_scale_factor, bpf_verifier_log_level;
 	int error_mode;
 };
 
@@ -80,6 +80,12 @@ static const struct config_row profiling_rows[] = {
 	 FIELD(no_kernel_version_check),
 	 .fallback = "false",
 	 .help = "try on kernels before 5.10 too"},
+	{.key = "map_scale_factor",
+	 .type = CONFIG_UINT,
+	 FIELD(map_scale_factor),
+	 .fallback = "0",
+	 .max = AGENT_MAP_SCALE_FACTOR_MAX,
+	 .help = "unwind tables get 24 MiB, doubled so many times"},
 	{.key = "bpf_verifier_log_level",
 	 .type = CONFIG_UINT,
 	 FIELD(bpf_verifier_log_level),
@@ -94,7 +100,6 @@ static const struct config_row profiling_rows[] = {
 	 .help = "ignore: when sampling cannot start, say so and go on"},
 	/* Of the other profiler's machinery; nothing here corresponds. */
 	{.key = "frame_cache_size", .type = CONFIG_IGNORED, .help = "of no effect"},
-	{.key = "map_scale_factor", .type = CONFIG_IGNORED, .help = "of no effect"},
 	{.key = "max_grpc_retries", .type = CONFIG_IGNORED, .help = "of no effect"},
 	{.key = "max_rpc_msg_size", .type = CONFIG_IGNORED, .help = "of no effect"},
 	{.key = "bpf_fs_root", .type = CONFIG_IGNORED, .help = "of no effect"},
@@ -134,6 +139,7 @@ static void fill_agent_config(const struct profiling_config *from, struct agent_
 	to->pin_cpu_ids = from->pin_cpu_ids.ptr;
 	to->send_idle_frames = from->send_idle_frames;
 	to->no_kernel_version_check = from->no_kernel_version_check;
+	to->map_scale_factor = from->map_scale_factor;
 	to->bpf_verifier_log_level = from->bpf_verifier_log_level;
 }
 
