@@ -32,6 +32,8 @@
 
 static const uint64_t tick_ns = 100 * NS_PER_MS;
 static const uint64_t first_report_ns = NS_PER_S;
+/* A window stays open so much longer for source lines that are on their way. */
+static const uint64_t lines_wait_ns = 500 * NS_PER_MS;
 static const uint64_t cpus_check_ns = NS_PER_S;
 /* Ended processes are remembered this long: a sample is at most some ticks old when it is read. */
 static const uint64_t linger_ns = 5ULL * NS_PER_S;
@@ -182,6 +184,13 @@ static void follow_cpus(struct agent *agent)
 	files_expire(agent->files, clock_mono_ns());
 }
 
+static bool report_is_due(const struct agent *agent, uint64_t now_ns)
+{
+	uint32_t waiting = batch_wait_lines(agent->maker, 0);
+	return agent->intake.window_full ||
+	       now_ns >= agent->report_at_ns + (waiting ? lines_wait_ns : 0);
+}
+
 static void do_due_work(struct agent *agent)
 {
 	uint64_t now_ns = clock_mono_ns();
@@ -193,7 +202,7 @@ static void do_due_work(struct agent *agent)
 		agent->intake.clock_offset_ns = clock_real_offset_ns();
 		agent->clock_at_ns = now_ns + agent->config.clock_sync_interval_ns;
 	}
-	if (now_ns >= agent->report_at_ns || agent->intake.window_full)
+	if (report_is_due(agent, now_ns))
 		report(agent, now_ns);
 	if (now_ns >= agent->monitor_at_ns) {
 		update_stats(agent);
@@ -202,13 +211,24 @@ static void do_due_work(struct agent *agent)
 	}
 }
 
-/* Until the next tick, a process event ring is half full, or the agent shall stop. */
+/* Until the next tick, a process event ring is half full, or the agent shall stop. Source lines that
+ * come meanwhile make room for the next question. */
 static bool wait_for_tick(const struct agent *agent)
 {
-	struct pollfd fds[] = {{.fd = agent->stop_fd, .events = POLLIN},
-			       {.fd = events_fd(agent->events), .events = POLLIN}};
-	(void)poll(fds, 2, (int)(tick_ns / NS_PER_MS));
-	return !(fds[0].revents & POLLIN);
+	uint64_t until_ns = clock_mono_ns() + tick_ns, now_ns;
+	while ((now_ns = clock_mono_ns()) < until_ns) {
+		struct pollfd fds[] = {{.fd = agent->stop_fd, .events = POLLIN},
+				       {.fd = events_fd(agent->events), .events = POLLIN},
+				       {.fd = batch_lines_fd(agent->maker), .events = POLLIN}};
+		(void)poll(fds, 3, (int)((until_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS));
+		if (fds[0].revents & POLLIN)
+			return false;
+		if (fds[1].revents & POLLIN)
+			return true;
+		if (fds[2].revents)
+			(void)batch_wait_lines(agent->maker, 0);
+	}
+	return true;
 }
 
 static void *run(void *arg)
@@ -221,6 +241,7 @@ static void *run(void *arg)
 	sampler_detach(agent->sampler);
 	agent->intake.stopping = true;
 	intake_take(&agent->intake);
+	(void)batch_wait_lines(agent->maker, clock_mono_ns() + lines_wait_ns);
 	report(agent, clock_mono_ns());
 	return NULL;
 }

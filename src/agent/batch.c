@@ -88,6 +88,16 @@ void batch_get_symbol_counts(const struct batch_maker *maker, uint64_t *ret_name
 	*ret_unnamed = maker->symbolizer.unnamed;
 }
 
+uint32_t batch_wait_lines(struct batch_maker *maker, uint64_t until_ns)
+{
+	return symbolizer_wait(&maker->symbolizer, until_ns);
+}
+
+int batch_lines_fd(const struct batch_maker *maker)
+{
+	return symbolizer_fd(&maker->symbolizer);
+}
+
 static int begin(struct batch_maker *maker, struct err *err)
 {
 	struct profile_batch *batch;
@@ -390,6 +400,8 @@ int batch_finish(struct batch_maker *maker, uint64_t start_ns, uint64_t end_ns,
 {
 	struct profile_batch *batch = maker->samples > 0 ? maker->batch : NULL;
 	size_t kept = 0;
+	if (batch)
+		symbolizer_finish(&maker->symbolizer);
 	for (size_t i = 0; batch && i < batch->resource_count; i++) {
 		struct profile_resource *resource = &batch->resources[i];
 		if (maker->window[i])

@@ -27,6 +27,11 @@ void batch_maker_destroy(struct batch_maker *maker); /* NULL is fine */
 MUST_USE int batch_add(struct batch_maker *maker, struct process *process,
 		       const struct sample *sample, const struct user_stack *stack,
 		       int64_t clock_offset_ns, struct err *err);
+/* Addresses whose source lines are still to come. Waits until_ns (clock_mono_ns(); 0: not at all), and not
+ * when there are none. What is late when the window is finished has names only. */
+uint32_t batch_wait_lines(struct batch_maker *maker, uint64_t until_ns);
+int batch_lines_fd(
+	const struct batch_maker *maker); /* readable: call the above; -1: nothing comes */
 /* The finished batch of the window, valid until batch_reset(); NULL when it had no samples. Times are
  * realtime. ERR_*: the window is lost. */
 MUST_USE int batch_finish(struct batch_maker *maker, uint64_t start_ns, uint64_t end_ns,

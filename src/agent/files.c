@@ -34,6 +34,7 @@ struct file {
 	bool marked;
 	uint32_t same_as; /* the file with this content; itself mostly */
 	uint64_t source;  /* key in by_source */
+	uint64_t number;  /* never the same again */
 	struct reach_claim claim;
 	struct elf_key key;
 	uint64_t opened_ns, retry_ns;
@@ -54,7 +55,7 @@ struct files {
 	uint32_t free_count;
 	struct map by_source, by_key;
 	uint32_t open_fds;
-	uint64_t full, unreadable;
+	uint64_t full, unreadable, numbers;
 	struct symbol_cache *symbols;
 };
 
@@ -153,6 +154,7 @@ static int add_source(struct files *files, const struct file_source *source, uin
 		return ERR_NOMEM;
 	}
 	file->source = hash;
+	file->number = ++files->numbers;
 	return 0;
 }
 
@@ -178,6 +180,11 @@ uint32_t files_intern(struct files *files, const struct file_source *source, boo
 	if (ret_new)
 		*ret_new = files->rows[id].kind == KIND_REGULAR;
 	return id;
+}
+
+uint64_t files_number(const struct files *files, uint32_t id)
+{
+	return files->rows[id].number;
 }
 
 bool files_is_memory(const struct files *files, uint32_t id)

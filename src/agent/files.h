@@ -69,6 +69,9 @@ bool files_vaddr(const struct files *files, uint32_t id, uint64_t offset, uint64
 bool files_symbol(struct files *files, uint32_t id, const struct file_place *place, uint64_t vaddr,
 		  struct symbol_found *ret);
 
+/* A number of its own for every file that ever was in the table: ids come back, numbers do not. */
+uint64_t files_number(const struct files *files, uint32_t id);
+
 /* A descriptor of the content of a resolved file, which the caller closes. ERR_NOT_FOUND: there is no
  * way to it any more, or it is no file. */
 MUST_USE int files_open(struct files *files, uint32_t id, const struct file_place *place,

@@ -10,8 +10,16 @@ enum {
 /* Where the address space of a process ends at most (x86-64 with 5 levels, arm64: 2^56 and less). */
 static const uint64_t user_limit = 1ULL << 56;
 
+/* A location that may get lines. */
+struct symbolizer_wish {
+	uint32_t location, file;
+	uint64_t address;
+	bool named; /* by a symbol table */
+};
+
 void symbolizer_deinit(struct symbolizer *symbolizer)
 {
+	lines_destroy(symbolizer->lines);
 	map_deinit(&symbolizer->locations);
 	map_deinit(&symbolizer->mappings);
 }
@@ -26,6 +34,8 @@ static int text_attr(struct profile_batch *batch, struct str key, struct str tex
 int symbolizer_begin(struct symbolizer *symbolizer, struct profile_batch *batch, struct err *err)
 {
 	symbolizer->batch = batch;
+	symbolizer->wishes = NULL; /* they were in the arena of the batch before */
+	symbolizer->wish_count = symbolizer->wish_cap = 0;
 	map_clear(&symbolizer->locations);
 	map_clear(&symbolizer->mappings);
 	struct str key = STR("profile.frame.type");
@@ -173,6 +183,26 @@ int symbolizer_kernel(struct symbolizer *symbolizer, uint64_t address, bool leaf
 	return rc ? rc : keep_location(symbolizer, KERNEL_FILE, key, *ret, err);
 }
 
+static const struct lines_options lines_options;
+
+/* Without memory there are no lines; the names are there. */
+static void wish_lines(struct symbolizer *symbolizer, const struct symbolizer_wish *wish,
+		       const struct file_place *place)
+{
+	struct profile_batch *batch = symbolizer->batch;
+	if (!symbolizer->lines &&
+	    lines_create(symbolizer->files, &lines_options, &symbolizer->lines, NULL))
+		return;
+	struct symbolizer_wish *wishes =
+		arena_grow(batch->arena, symbolizer->wishes, &symbolizer->wish_cap,
+			   symbolizer->wish_count + 1, sizeof(*wishes));
+	if (!wishes)
+		return;
+	symbolizer->wishes = wishes;
+	wishes[symbolizer->wish_count++] = *wish;
+	lines_want(symbolizer->lines, wish->file, place, wish->address);
+}
+
 static int file_location(struct symbolizer *symbolizer, uint32_t file,
 			 const struct file_place *place, uint64_t offset, uint32_t *ret,
 			 struct err *err)
@@ -194,6 +224,9 @@ static int file_location(struct symbolizer *symbolizer, uint32_t file,
 	if (rc == 0)
 		rc = add_location(symbolizer, mapping, address, &name, symbolizer->native_attr, ret,
 				  err);
+	const struct symbolizer_wish wish = {*ret, file, address, name.display.len > 0};
+	if (rc == 0 && known_place)
+		wish_lines(symbolizer, &wish, place);
 	return rc ? rc : keep_location(symbolizer, file, address, *ret, err);
 }
 
@@ -219,4 +252,79 @@ int symbolizer_note(struct symbolizer *symbolizer, const char *text, uint32_t *r
 {
 	struct name name = {str_of(text), str_of(text)};
 	return add_location(symbolizer, 0, 0, &name, symbolizer->native_attr, ret, err);
+}
+
+/* ---- lines ---- */
+
+/* The function of a row; by the symbol table's name (of the location so far) where there is one. */
+static int row_function(struct symbolizer *symbolizer, const struct dwarf_row *row,
+			const struct profile_line *known, uint32_t *ret, struct err *err)
+{
+	struct profile_batch *batch = symbolizer->batch;
+	struct profile_function function = {.start_line = row->start_line};
+	int rc = profile_string(batch, row->file, &function.filename, err);
+	if (known) {
+		function.name = batch->dict.functions[known->function].name;
+		function.system_name = batch->dict.functions[known->function].system_name;
+	} else {
+		rc = rc ? rc : profile_string(batch, row->name, &function.name, err);
+		rc = rc ? rc : profile_string(batch, row->system_name, &function.system_name, err);
+	}
+	return rc ? rc : profile_function(batch, &function, ret, err);
+}
+
+/* An inlined function without a name says nothing that its caller's row does not. */
+static int fill_lines(struct symbolizer *symbolizer, const struct dwarf_row *rows, uint32_t count,
+		      const struct profile_line *known, struct profile_line *lines,
+		      uint32_t *ret_count, struct err *err)
+{
+	int rc = 0;
+	*ret_count = 0;
+	for (uint32_t i = 0; rc == 0 && i < count; i++) {
+		bool last = i + 1 == count;
+		if (!last && rows[i].name.len == 0)
+			continue;
+		struct profile_line *line = &lines[(*ret_count)++];
+		*line = (struct profile_line){.line = rows[i].line, .column = rows[i].column};
+		rc = row_function(symbolizer, &rows[i], last ? known : NULL, &line->function, err);
+	}
+	return rc;
+}
+
+static int grant(struct symbolizer *symbolizer, const struct symbolizer_wish *wish, struct err *err)
+{
+	struct profile_batch *batch = symbolizer->batch;
+	struct profile_line lines[DWARF_ROWS_MAX], before = {0};
+	const struct dwarf_row *rows;
+	uint32_t count;
+	bool whole;
+	if (!lines_find(symbolizer->lines, wish->file, wish->address, &rows, &count, &whole))
+		return 0;
+	if (wish->named)
+		before = batch->dict.locations[wish->location].lines[0];
+	bool use_symbol = wish->named && (!whole || rows[count - 1].name.len == 0);
+	bool newly_named = !wish->named && rows[count - 1].name.len > 0;
+	int rc = fill_lines(symbolizer, rows, count, use_symbol ? &before : NULL, lines, &count,
+			    err);
+	symbolizer->named += newly_named;
+	symbolizer->unnamed -= newly_named;
+	return rc ? rc : profile_location_lines(batch, wish->location, lines, count, err);
+}
+
+uint32_t symbolizer_wait(struct symbolizer *symbolizer, uint64_t until_ns)
+{
+	return symbolizer->lines ? lines_wait(symbolizer->lines, until_ns) : 0;
+}
+
+int symbolizer_fd(const struct symbolizer *symbolizer)
+{
+	return symbolizer->lines ? lines_fd(symbolizer->lines) : -1;
+}
+
+void symbolizer_finish(struct symbolizer *symbolizer)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < symbolizer->wish_count; i++)
+		rc = grant(symbolizer, &symbolizer->wishes[i], NULL);
+	symbolizer->wish_count = 0;
 }

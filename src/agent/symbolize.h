@@ -1,12 +1,19 @@
 /* Addresses of a process, or of the kernel, into locations of a batch. Each
- * distinct (file, address) is looked up once per batch. One thread. */
+ * distinct (file, address) is looked up once per batch. Names come at once;
+ * source lines, and with them inlined functions, when the window is finished.
+ *
+ * A location's last line is the function that the symbol table names, so that
+ * it has one name whether its lines came in time or not. One thread. */
 #pragma once
 
 #include "agent/files.h"
+#include "agent/lines.h"
 #include "agent/processes.h"
 #include "base/map.h"
 #include "elf/elf.h"
 #include "profile/profile.h"
+
+struct symbolizer_wish;
 
 struct symbolizer {
 	struct files *files;
@@ -17,12 +24,20 @@ struct symbolizer {
 	struct map mappings;  /* file, or kernel module by address of its struct -> mapping */
 	uint32_t native_attr, kernel_attr; /* profile.frame.type */
 	uint64_t named, unnamed;	   /* look-ups, since ever */
+	struct lines *lines;		   /* made when first needed; NULL: no memory for it */
+	struct symbolizer_wish *wishes;	   /* locations of this batch that may get lines */
+	size_t wish_count, wish_cap;
 };
 
 void symbolizer_deinit(struct symbolizer *symbolizer);
 /* Starts on another batch. */
 MUST_USE int symbolizer_begin(struct symbolizer *symbolizer, struct profile_batch *batch,
 			      struct err *err);
+/* How many addresses still wait for their lines; until_ns as lines_wait(). */
+uint32_t symbolizer_wait(struct symbolizer *symbolizer, uint64_t until_ns);
+int symbolizer_fd(const struct symbolizer *symbolizer); /* readable: call the above; -1: none */
+/* Adds the lines that came. Where memory runs out, locations keep their names. */
+void symbolizer_finish(struct symbolizer *symbolizer);
 /* leaf: the address is the point of execution; else it is a return address, and the call is before. */
 MUST_USE int symbolizer_kernel(struct symbolizer *symbolizer, uint64_t address, bool leaf,
 			       uint32_t *ret_location, struct err *err);

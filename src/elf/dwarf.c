@@ -366,6 +366,11 @@ uint32_t dwarf_pump(struct dwarf *dwarf, uint64_t wait_until_ns)
 	return waiting(dwarf);
 }
 
+int dwarf_fd(const struct dwarf *dwarf)
+{
+	return dwarf->process.sock;
+}
+
 void dwarf_get_stats(const struct dwarf *dwarf, struct dwarf_stats *ret)
 {
 	*ret = dwarf->stats;

@@ -73,6 +73,9 @@ MUST_USE int dwarf_ask(struct dwarf *dwarf, uint64_t file, uint64_t vaddr, struc
  * wait_until_ns (clock_mono_ns(); 0: not at all), and not when none wait. */
 uint32_t dwarf_pump(struct dwarf *dwarf, uint64_t wait_until_ns);
 
+/* Readable: an answer is there for dwarf_pump(). -1: no worker now. */
+int dwarf_fd(const struct dwarf *dwarf);
+
 struct dwarf_stats {
 	uint64_t asked, answered; /* addresses */
 	uint64_t spawned, crashed, timed_out;

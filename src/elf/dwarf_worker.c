@@ -20,8 +20,8 @@ enum {
 	EXIT_CONFINE = 1,
 	EXIT_PEER = 2,
 	NICE = 10,
-	/* Above this much memory in use all files are closed, to be read again when asked for. */
-	KEEP_BYTES = 128 << 20,
+	/* Above this much memory in use files are closed, to be read again when asked for. */
+	KEEP_BYTES = 24 << 20,
 };
 
 /* After so much work the worker ends, and with it whatever libdw may have leaked. */
@@ -140,15 +140,30 @@ static void answer(struct worker *worker)
 	send_message(worker, DWARF_ANSWER_LAST);
 }
 
-static void save_memory(struct worker *worker)
+static bool is_fat(void)
 {
 	struct mallinfo2 now = mallinfo2();
 
-	if (now.uordblks + now.hblkhd < KEEP_BYTES)
+	return now.uordblks + now.hblkhd > KEEP_BYTES;
+}
+
+/* The file just asked about goes last: it is likely to be asked about again. */
+static void save_memory(struct worker *worker)
+{
+	struct slot *last = &worker->slots[worker->request.slot];
+
+	if (!is_fat())
 		return;
 	for (size_t i = 0; i < DWARF_SLOTS; i++) {
-		dwarf_file_close(worker->slots[i].file);
-		worker->slots[i].file = NULL;
+		struct slot *slot = &worker->slots[i];
+		if (slot == last)
+			continue;
+		dwarf_file_close(slot->file);
+		slot->file = NULL;
+	}
+	if (is_fat()) {
+		dwarf_file_close(last->file);
+		last->file = NULL;
 	}
 	(void)malloc_trim(0);
 }

@@ -285,6 +285,25 @@ int profile_location(struct profile_batch *batch, const struct profile_location 
 	return rc;
 }
 
+/* A row whose content changed is not found by the old one (they differ), nor surely by the new one (it
+ * is in the slot of the old hash): interning the new content makes a second row, which does no harm. */
+int profile_location_lines(struct profile_batch *batch, uint32_t location,
+			   const struct profile_line *lines, uint32_t count, struct err *err)
+{
+	struct table *tab = &batch->builder->locations;
+	struct profile_location *row = (struct profile_location *)tab->rows + location;
+	const struct profile_line *copy = NULL;
+
+	assert(location > 0 && location < tab->count);
+	if (count > 0)
+		copy = arena_copy(batch->arena, lines, count * sizeof(*lines));
+	if (count > 0 && !copy)
+		return err_set(err, ERR_NOMEM, "profile: no memory for lines");
+	row->lines = copy;
+	row->line_count = count;
+	return 0;
+}
+
 int profile_link(struct profile_batch *batch, const struct profile_link *row, uint32_t *ret,
 		 struct err *err)
 {

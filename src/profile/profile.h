@@ -163,6 +163,11 @@ MUST_USE int profile_function(struct profile_batch *batch, const struct profile_
 			      uint32_t *ret, struct err *err);
 MUST_USE int profile_location(struct profile_batch *batch, const struct profile_location *row,
 			      uint32_t *ret, struct err *err);
+/* Gives a location that profile_location() made other lines (copied); its index and the stacks with it
+ * stay. Lines are often known later than the address. ERR_NOMEM: it is as before. */
+MUST_USE int profile_location_lines(struct profile_batch *batch, uint32_t location,
+				    const struct profile_line *lines, uint32_t count,
+				    struct err *err);
 MUST_USE int profile_link(struct profile_batch *batch, const struct profile_link *row,
 			  uint32_t *ret, struct err *err);
 MUST_USE int profile_stack(struct profile_batch *batch, const uint32_t *locations, uint32_t count,
