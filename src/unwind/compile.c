@@ -192,7 +192,7 @@ static int compile_all(struct job *job, const struct elf_file *debug, struct err
 	rc = compile_eh_frame(job, err);
 	int first = rc;
 
-	if (goes_on(rc))
+	if (goes_on(rc) && !(job->rows && job->rows->info.from_go))
 		rc = compile_debug_frame(job, job->file, &later);
 	if (goes_on(rc) && debug)
 		rc = compile_debug_frame(job, debug, &later);
