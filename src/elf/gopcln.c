@@ -242,7 +242,9 @@ struct str go_display_name(struct str name, struct buf *scratch)
 {
 	ptrdiff_t open = str_find_char(name, '['), close = str_rfind_char(name, ']');
 
-	if (open <= 0 || close < open)
+	/* What is made for an array type is not generic: type:.eq.[2]string. */
+	if (open <= 0 || close < open || str_starts_with(name, STR("type:.")) ||
+	    str_starts_with(name, STR("type..")))
 		return name;
 	buf_clear(scratch);
 	buf_append(scratch, name.ptr, (size_t)open);

@@ -6,7 +6,7 @@
  *
  * Where go:func.* begins is a word of the moduledata that moved twice and may
  * move again. The right word is the one at which the trees of the first
- * functions make sense: a name's offset behind a NUL, an address inside the
+ * functions make sense: a name's offset where a name begins, an address inside the
  * function. */
 #include <string.h>
 
@@ -84,8 +84,8 @@ static bool makes_sense(const struct go_lines *lines, const struct go_record *re
 {
 	const struct go_header *h = &lines->header;
 
-	return call->name > 0 && call->name < h->units - h->names &&
-	       lines->bytes[h->names + call->name - 1] == '\0' &&
+	return call->name < h->units - h->names &&
+	       (call->name == 0 || lines->bytes[h->names + call->name - 1] == '\0') &&
 	       call->parent_pc < record->end - record->start;
 }
 
