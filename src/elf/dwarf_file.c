@@ -66,7 +66,7 @@ static int read_units(struct dwarf_file *file, struct err *err)
 }
 
 /* libdw's own way out is exit(), which would run what the agent has to do at its end. */
-static _Noreturn void out_of_memory(void)
+static __attribute__((noreturn)) void out_of_memory(void)
 {
 	_exit(EXIT_FAILURE);
 }
