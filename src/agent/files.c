@@ -68,11 +68,17 @@ static void hex_text(const uint8_t *bytes, size_t count, char *ret)
 	ret[2 * count] = '\0';
 }
 
+/* /proc/PID/maps has "" and the kernel's events "//anon"; people read this. */
+static struct str shown_path(struct str path)
+{
+	return path.len == 0 || str_equal(path, STR("//anon")) ? STR("[anon]") : path;
+}
+
 static enum file_kind kind_of_path(struct str path)
 {
 	if (str_equal(path, STR("[vdso]")))
 		return KIND_VDSO;
-	if (path.len == 0 || path.ptr[0] != '/' || str_equal(path, STR("//anon")))
+	if (path.len == 0 || path.ptr[0] != '/')
 		return KIND_MEMORY;
 	return KIND_REGULAR;
 }
@@ -130,7 +136,7 @@ static void release_row(struct files *files, uint32_t id)
 
 static bool fill_row(struct file *file, const struct file_source *source, uint32_t id)
 {
-	struct str path = source->path.len == 0 ? STR("//anon") : source->path;
+	struct str path = source->path;
 	*file = (struct file){.kind = kind_of_path(path), .same_as = id, .fd = -1};
 	if (file->kind == KIND_REGULAR && str_ends_with(path, STR(" (deleted)"))) {
 		path.len -= 10;
@@ -165,9 +171,10 @@ uint32_t files_intern(struct files *files, const struct file_source *source, boo
 	if (kind_of_path(source->path) == KIND_VDSO)
 		return FILE_VDSO;
 	struct file_source named = *source;
+	named.path = shown_path(source->path);
 	/* Memory has no identity but its name; the kernel numbers mappings of shared memory anyway. */
-	if (kind_of_path(source->path) == KIND_MEMORY)
-		named = (struct file_source){.path = source->path};
+	if (kind_of_path(named.path) == KIND_MEMORY)
+		named = (struct file_source){.path = named.path};
 	uint64_t hash = source_hash(&named);
 	uint64_t *known = map_get(&files->by_source, hash);
 	if (known)
@@ -190,6 +197,16 @@ uint64_t files_number(const struct files *files, uint32_t id)
 bool files_is_memory(const struct files *files, uint32_t id)
 {
 	return files->rows[id].kind == KIND_MEMORY;
+}
+
+bool files_is_code(const struct files *files, uint32_t id)
+{
+	const struct file *file = &files->rows[id];
+	struct str path = str_of(file->claim.path);
+	if (file->kind != KIND_REGULAR)
+		return file->kind == KIND_MEMORY;
+	return file->described && !file->elf &&
+	       (str_starts_with(path, STR("/memfd:")) || str_equal(path, STR("/dev/zero")));
 }
 
 /* ---- content ---- */
@@ -280,6 +297,22 @@ int files_open(struct files *files, uint32_t id, const struct file_place *place,
 			       file->claim.path);
 	*ret_fd = fd;
 	return 0;
+}
+
+int files_open_grown(struct files *files, uint32_t id, const struct file_place *place)
+{
+	const struct file *file = &files->rows[id];
+	return file->kind == KIND_REGULAR ? reach_content(files->proc, &file->claim, place) : -1;
+}
+
+int files_open_in_root(const struct files *files, uint32_t pid, const char *path)
+{
+	return reach_path(files->proc, pid, path);
+}
+
+const char *files_proc(const struct files *files)
+{
+	return files->proc;
 }
 
 /* Debug packages are installed later, and the file may be seen through another process. */
@@ -420,7 +453,7 @@ bool files_symbol(struct files *files, uint32_t id, const struct file_place *pla
 static int create_fixed(struct files *files, struct err *err)
 {
 	static const struct file_source fixed[] = {
-		[FILE_ANON] = {.path = {"//anon", 6}},
+		[FILE_ANON] = {.path = {"[anon]", 6}},
 		[FILE_VDSO] = {.path = {"[vdso]", 6}},
 	};
 	for (uint32_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {

@@ -38,7 +38,7 @@ struct file_place {
 
 /* What is known of a file, as batches show it; texts live as long as the file. */
 struct file_info {
-	struct str name;     /* basename, "[vdso]", "//anon" */
+	struct str name;     /* basename, "[vdso]", "[anon]" */
 	struct str build_id; /* GNU, hex, or "" */
 	struct str htlhash;  /* or "" */
 	uint64_t text_start,
@@ -56,6 +56,8 @@ void files_destroy(struct files *files); /* NULL is fine */
 uint32_t files_intern(struct files *files, const struct file_source *source, bool *ret_new);
 /* Memory without a file behind it: its addresses are the process's own. */
 bool files_is_memory(const struct files *files, uint32_t id);
+/* The same, and memory files that hold no ELF file (a memfd of a runtime that maps its code twice). */
+bool files_is_code(const struct files *files, uint32_t id);
 /* Opens the file now, if it is not yet: for new ones whose process may end. */
 void files_touch(struct files *files, uint32_t id, const struct file_place *place);
 
@@ -80,6 +82,12 @@ MUST_USE int files_open(struct files *files, uint32_t id, const struct file_plac
  * of the process and of the host. ERR_NOT_FOUND: there is none; remembered for some minutes. */
 MUST_USE int files_open_debug(struct files *files, uint32_t id, const struct file_place *place,
 			      int *ret_fd, struct err *err);
+
+/* For files that a running program still writes to; regular files only, -1: no way. The one that a
+ * mapping shows, whatever its content is by now; and one by its path in the root of a process. */
+int files_open_grown(struct files *files, uint32_t id, const struct file_place *place);
+int files_open_in_root(const struct files *files, uint32_t pid, const char *path);
+const char *files_proc(const struct files *files);
 
 /* Closes descriptors that were kept long enough. */
 void files_expire(struct files *files, uint64_t now_ns);

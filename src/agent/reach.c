@@ -103,6 +103,12 @@ int reach_content(const char *proc, const struct reach_claim *claim, const struc
 	return fd;
 }
 
+int reach_path(const char *proc, uint32_t pid, const char *path)
+{
+	FD_AUTO int root = open_root(proc, pid);
+	return root >= 0 ? open_below(root, path) : -1;
+}
+
 /* ---- its debug file ---- */
 
 struct debug_search {

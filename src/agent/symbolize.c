@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/clock.h"
+
 enum {
 	KERNEL_FILE = FILES_MAX, /* beside the ids of files */
 	ADDRESS_BITS = 48,
@@ -20,6 +22,7 @@ struct symbolizer_wish {
 void symbolizer_deinit(struct symbolizer *symbolizer)
 {
 	lines_destroy(symbolizer->lines);
+	jit_destroy(symbolizer->jit);
 	map_deinit(&symbolizer->locations);
 	map_deinit(&symbolizer->mappings);
 }
@@ -38,6 +41,8 @@ int symbolizer_begin(struct symbolizer *symbolizer, struct profile_batch *batch,
 	symbolizer->wish_count = symbolizer->wish_cap = 0;
 	map_clear(&symbolizer->locations);
 	map_clear(&symbolizer->mappings);
+	if (symbolizer->jit)
+		jit_expire(symbolizer->jit, clock_mono_ns());
 	struct str key = STR("profile.frame.type");
 	int rc = text_attr(batch, key, STR("native"), &symbolizer->native_attr, err);
 	if (rc == 0)
@@ -67,6 +72,14 @@ static int add_mapping(struct symbolizer *symbolizer, uint64_t key, struct profi
 	return rc ? rc : map_put(&symbolizer->mappings, key, *ret, err);
 }
 
+/* File names may be any bytes, the strings of a profile are UTF-8. */
+static void clean_name(struct str name, char *ret, size_t cap)
+{
+	str_copy(ret, cap, name);
+	for (size_t i = 0; !str_is_utf8(str_of(ret)) && ret[i]; i++)
+		ret[i] = (unsigned char)ret[i] < 0x80 ? ret[i] : '?';
+}
+
 static int file_mapping(struct symbolizer *symbolizer, uint32_t file, uint32_t *ret,
 			struct err *err)
 {
@@ -82,10 +95,7 @@ static int file_mapping(struct symbolizer *symbolizer, uint32_t file, uint32_t *
 	if (row.memory_limit == 0)
 		row.memory_limit = user_limit;
 	char name[256];
-	/* File names may be any bytes, the strings of a profile are UTF-8. */
-	str_copy(name, sizeof(name), info.name);
-	for (size_t i = 0; !str_is_utf8(str_of(name)) && name[i]; i++)
-		name[i] = (unsigned char)name[i] < 0x80 ? name[i] : '?';
+	clean_name(info.name, name, sizeof(name));
 	return add_mapping(symbolizer, file, &row, str_of(name), info.build_id, info.htlhash, ret,
 			   err);
 }
@@ -230,6 +240,33 @@ static int file_location(struct symbolizer *symbolizer, uint32_t file,
 	return rc ? rc : keep_location(symbolizer, file, address, *ret, err);
 }
 
+/* Each process has its own code at an address, so these are kept for none. Without a name the memory's
+ * own stands for it, or every address would be a function to those who look at it. */
+static int memory_location(struct symbolizer *symbolizer, const struct process *process,
+			   uint32_t file, uint64_t address, uint32_t *ret, struct err *err)
+{
+	struct symbol_found found;
+	struct file_info info;
+	struct name name;
+	uint32_t mapping;
+	char text[256];
+	bool ready =
+		symbolizer->jit || jit_create(symbolizer->files, 0, &symbolizer->jit, NULL) == 0;
+	if (ready && jit_symbol(symbolizer->jit, process, address, &found)) {
+		name = (struct name){found.name, found.system_name};
+		symbolizer->named++;
+	} else {
+		files_get_info(symbolizer->files, file, &info);
+		clean_name(info.name, text, sizeof(text));
+		name = (struct name){str_of(text), str_of(text)};
+		symbolizer->unnamed++;
+	}
+	int rc = file_mapping(symbolizer, file, &mapping, err);
+	return rc ? rc
+		  : add_location(symbolizer, mapping, address, &name, symbolizer->native_attr, ret,
+				 err);
+}
+
 int symbolizer_user(struct symbolizer *symbolizer, struct process *process, uint64_t address,
 		    bool leaf, bool *ret_mapped, uint32_t *ret, struct err *err)
 {
@@ -244,6 +281,8 @@ int symbolizer_user(struct symbolizer *symbolizer, struct process *process, uint
 	struct mapping mapping = *found;
 	struct file_place place = {process->look_pid, mapping.start, mapping.end};
 	uint32_t file = files_resolve(symbolizer->files, mapping.file, &place);
+	if (files_is_code(symbolizer->files, file))
+		return memory_location(symbolizer, process, file, address, ret, err);
 	return file_location(symbolizer, file, &place, address - mapping.start + mapping.offset,
 			     ret, err);
 }

@@ -214,7 +214,7 @@ static void no_frame_is_lost_for_want_of_a_name(void **state)
 	frame_is(batch, row, 0, "vmlinux", 0x210, "copy_page");
 	frame_is(batch, row, 1, "vmlinux", 0x10f, "do_syscall");
 	frame_is(batch, row, 2, "vmlinux", 0xffffffff8fffffff, NULL);
-	frame_is(batch, row, 3, "//anon", 0x701234, NULL);
+	frame_is(batch, row, 3, "[anon]", 0x701234, "[anon]");
 	frame_is(batch, row, 4, "app", 0x1020, NULL);
 	frame_is(batch, row, 5, "", 0, "[broken: outside of all mappings]");
 	struct str type =

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,6 +57,45 @@ static uint64_t own_mapping(const void *address, struct buf *text, struct file_s
 	return 0;
 }
 
+/* A memfd may hold a program, as container runtimes do it, or the code of a runtime. */
+static void memory_files_are_code_unless_they_are_programs(void **state)
+{
+	struct files *files = create();
+	static const struct {
+		const char *copy_of;
+		bool is_code;
+	} cases[] = {{"/proc/self/exe", false}, {"/proc/self/cmdline", true}};
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		char bytes[4096], path[64];
+		struct file_source source;
+		struct file_place place;
+		struct buf text;
+		int memory = memfd_create("code", MFD_CLOEXEC);
+		int from = open(cases[i].copy_of, O_RDONLY | O_CLOEXEC);
+		ssize_t len;
+		while ((len = read(from, bytes, sizeof(bytes))) > 0)
+			assert_int_equal(write(memory, bytes, (size_t)len), len);
+		close(from);
+		void *mapped = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, memory, 0);
+		assert_true(mapped != MAP_FAILED);
+		snprintf(path, sizeof(path), "/memfd:code (deleted)");
+		buf_init(&text, 0);
+		(void)own_mapping(mapped, &text, &source, &place);
+		assert_true(str_equal(source.path, str_of(path)));
+		uint32_t id = files_resolve(files, files_intern(files, &source, NULL), &place);
+		struct file_info info;
+		files_get_info(files, id, &info);
+		assert_true(str_equal(info.name, STR("memfd:code")));
+		assert_int_equal(info.is_elf, !cases[i].is_code);
+		assert_int_equal(files_is_code(files, id), cases[i].is_code);
+		buf_deinit(&text);
+		munmap(mapped, 4096);
+		close(memory);
+	}
+	files_destroy(files);
+}
+
 static void the_same_source_is_the_same_file(void **state)
 {
 	struct files *files = create();
@@ -80,7 +120,8 @@ static void memory_without_a_file_goes_by_its_name(void **state)
 	(void)state;
 	assert_int_equal(files_intern(files, &none, NULL), files_intern(files, &none, NULL));
 	files_get_info(files, files_intern(files, &none, NULL), &info);
-	assert_true(str_equal(info.name, STR("//anon")));
+	assert_true(str_equal(info.name, STR("[anon]")));
+	assert_int_equal(files_intern(files, &anon, NULL), files_intern(files, &none, NULL));
 	assert_true(files_is_memory(files, files_intern(files, &anon, NULL)));
 	assert_int_equal(files_intern(files, &vdso, NULL), FILE_VDSO);
 	assert_false(files_is_memory(files, FILE_VDSO));
@@ -446,6 +487,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_same_source_is_the_same_file),
+		cmocka_unit_test(memory_files_are_code_unless_they_are_programs),
 		cmocka_unit_test(memory_without_a_file_goes_by_its_name),
 		cmocka_unit_test(our_own_functions_have_names),
 		cmocka_unit_test(what_is_no_regular_file_is_not_even_opened),
