@@ -1,7 +1,8 @@
-/* The agent's thread wakes ten times a second. Each tick takes the samples out
- * of the ring buffer and, before each, applies the process events that are
- * older, so that every sample meets the mappings of its moment. Once per
- * reporting interval the window's batch goes to the sink. */
+/* The agent's thread wakes ten times a second, and soon when a sample waits for
+ * an unwind table. Each tick takes the samples out of the ring buffer and, before
+ * each, applies the process events that are older, so that every sample meets the
+ * mappings of its moment (intake.c). Once per reporting interval the window's
+ * batch goes to the sink. */
 #include "agent/agent.h"
 
 #include <elf.h>
@@ -31,6 +32,7 @@
 #include "elf/elf.h"
 
 static const uint64_t tick_ns = 100 * NS_PER_MS;
+static const uint64_t pause_ns = 5 * NS_PER_MS; /* between two looks at least */
 static const uint64_t first_report_ns = NS_PER_S;
 /* A window stays open so much longer for source lines that are on their way. */
 static const uint64_t lines_wait_ns = 500 * NS_PER_MS;
@@ -211,19 +213,23 @@ static void do_due_work(struct agent *agent)
 	}
 }
 
-/* Until the next tick, a process event ring is half full, or the agent shall stop. Source lines that
- * come meanwhile make room for the next question. */
+/* Until the next tick, a process event ring is half full, a sample waits for user space (but not at
+ * once), or the agent shall stop. Source lines that come meanwhile make room for the next question. */
 static bool wait_for_tick(const struct agent *agent)
 {
-	uint64_t until_ns = clock_mono_ns() + tick_ns, now_ns;
-	while ((now_ns = clock_mono_ns()) < until_ns) {
+	uint64_t begin_ns = clock_mono_ns(), now_ns;
+	while ((now_ns = clock_mono_ns()) < begin_ns + tick_ns) {
+		bool paused = now_ns < begin_ns + pause_ns;
+		uint64_t until_ns = begin_ns + (paused ? pause_ns : tick_ns);
 		struct pollfd fds[] = {{.fd = agent->stop_fd, .events = POLLIN},
 				       {.fd = events_fd(agent->events), .events = POLLIN},
-				       {.fd = batch_lines_fd(agent->maker), .events = POLLIN}};
-		(void)poll(fds, 3, (int)((until_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS));
+				       {.fd = batch_lines_fd(agent->maker), .events = POLLIN},
+				       {.fd = sampler_fd(agent->sampler), .events = POLLIN}};
+		(void)poll(fds, paused ? 3 : 4,
+			   (int)((until_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS));
 		if (fds[0].revents & POLLIN)
 			return false;
-		if (fds[1].revents & POLLIN)
+		if (fds[1].revents || fds[3].revents)
 			return true;
 		if (fds[2].revents)
 			(void)batch_wait_lines(agent->maker, 0);
@@ -320,7 +326,6 @@ static int create_tables(struct agent *agent, struct err *err)
 	return rc ? rc : create_unwinding(agent, err);
 }
 
-/* While the first samples wait in the ring buffer already. */
 static int create_maker(struct agent *agent, struct err *err)
 {
 	/* Without the addresses of kernel functions kernel frames have no names; agent_check()
@@ -338,15 +343,13 @@ static int create_maker(struct agent *agent, struct err *err)
 }
 
 /* Events first, so that nothing is missed between the look at /proc and the first event. */
-static int attach(struct agent *agent, struct err *err)
+static int follow_processes(struct agent *agent, struct err *err)
 {
 	int rc = events_create(&agent->events, err);
 	if (rc == 0)
 		rc = events_attach(agent->events, err);
 	if (rc == 0)
 		rc = processes_scan(agent->processes, err);
-	if (rc == 0)
-		rc = sampler_attach(agent->sampler, err);
 	return rc;
 }
 
@@ -396,9 +399,12 @@ int agent_start(const struct agent_config *config, agent_sink sink, void *ctx, s
 	if (rc == 0)
 		rc = create_tables(agent, err);
 	if (rc == 0)
-		rc = attach(agent, err);
+		rc = follow_processes(agent, err);
 	if (rc == 0)
 		rc = create_maker(agent, err);
+	/* Last, since samples that wait fill the ring buffer. */
+	if (rc == 0)
+		rc = sampler_attach(agent->sampler, err);
 	if (rc == 0)
 		rc = start_thread(agent, err);
 	if (rc) {

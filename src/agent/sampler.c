@@ -7,6 +7,7 @@
 #include <sampler.skel.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -20,12 +21,13 @@
 #include "bpf/sampler.h"
 
 /* Space for a second of samples of this size, so that a stall of the agent loses nothing. */
-enum { TYPICAL_RECORD_BYTES = 2048, RING_BYTES_MIN = 256 << 10, RING_BYTES_MAX = 64 << 20 };
+enum { TYPICAL_RECORD_BYTES = 2048, RING_BYTES_MIN = 2 << 20, RING_BYTES_MAX = 64 << 20 };
 enum { SPACE_CHUNKS = 12 };
 
 struct sampler {
 	struct sampler_bpf *skel;
 	struct ring_buffer *ring;
+	int wake_fd; /* epoll, of the ring buffer */
 	void *space; /* MAP_FAILED: not mapped yet */
 	uint32_t space_chunks;
 	struct sampler_options options;
@@ -159,6 +161,17 @@ static int watch_processes(struct sampler_bpf *skel, struct err *err)
 	return 0;
 }
 
+/* The ring buffer is readable whenever a record is there; edge-triggered, only those tell that were sent
+ * with a wake-up. */
+static int open_wake(struct sampler *sampler, int ring_fd, struct err *err)
+{
+	struct epoll_event interest = {.events = EPOLLIN | EPOLLET};
+	sampler->wake_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (sampler->wake_fd < 0 || epoll_ctl(sampler->wake_fd, EPOLL_CTL_ADD, ring_fd, &interest))
+		return err_set_errno(err, errno, "waiting for the sampler's ring buffer");
+	return 0;
+}
+
 static int open_and_load(struct sampler *sampler, struct err *err)
 {
 	const struct sampler_options *options = &sampler->options;
@@ -181,7 +194,9 @@ static int open_and_load(struct sampler *sampler, struct err *err)
 	sampler->ring = ring_buffer__new(ring_fd, on_record, sampler, NULL);
 	if (!sampler->ring)
 		return err_set_errno(err, errno, "mapping the sampler's ring buffer");
-	rc = map_space(sampler, err);
+	rc = open_wake(sampler, ring_fd, err);
+	if (rc == 0)
+		rc = map_space(sampler, err);
 	return rc ? rc : watch_processes(sampler->skel, err);
 }
 
@@ -195,6 +210,7 @@ int sampler_create(const struct sampler_options *options, struct sampler **ret, 
 		return err_set(err, ERR_NOMEM, "sampler: no memory");
 	sampler->options = *options;
 	sampler->space = MAP_FAILED;
+	sampler->wake_fd = -1;
 	sampler->space_chunks = options->space_chunks ? options->space_chunks : SPACE_CHUNKS;
 	if (options->only)
 		sampler->only = *options->only;
@@ -216,6 +232,7 @@ void sampler_destroy(struct sampler *sampler)
 	if (!sampler)
 		return;
 	sampler_detach(sampler);
+	fd_close(&sampler->wake_fd);
 	mem_free(sampler->event_fds);
 	ring_buffer__free(sampler->ring);
 	if (sampler->space != MAP_FAILED)
@@ -310,10 +327,17 @@ void sampler_detach(struct sampler *sampler)
 	sampler->cpus = 0;
 }
 
+int sampler_fd(const struct sampler *sampler)
+{
+	return sampler->wake_fd;
+}
+
 int sampler_consume(struct sampler *sampler, sample_fn fn, void *ctx, struct err *err)
 {
 	sampler->fn = fn;
 	sampler->fn_ctx = ctx;
+	struct epoll_event event;
+	(void)epoll_wait(sampler->wake_fd, &event, 1, 0);
 	int rc = ring_buffer__consume(sampler->ring);
 	return rc < 0 ? err_set_errno(err, -rc, "reading the sampler's ring buffer") : 0;
 }

@@ -30,7 +30,7 @@ enum {
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 enum { BPF_F_MMAPABLE = 1 << 10 };
-enum { BPF_RB_NO_WAKEUP = 1 };
+enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { PF_KTHREAD = 0x00200000 }; /* include/linux/sched.h, since 2.6 */
 
 /* To ask whether the running kernel knows a helper. The suffix after ___ is dropped by libbpf when it

@@ -399,7 +399,9 @@ static __always_inline void send(struct state *s)
 	HIDE(size);
 	if (size > __builtin_offsetof(struct state, count))
 		return;
-	if (bpf_ringbuf_output(&ring, &s->record, size, BPF_RB_NO_WAKEUP))
+	/* User space looks at what waits for it soon, at the rest in its own time. */
+	__u64 flags = s->record.stack_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	if (bpf_ringbuf_output(&ring, &s->record, size, flags))
 		count(SAMPLER_COUNT_LOST_RING, 1);
 	else
 		count(SAMPLER_COUNT_SAMPLES, 1);
