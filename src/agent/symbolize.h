@@ -25,7 +25,7 @@ struct symbolizer {
 	struct map mappings;  /* file, or kernel module by address of its struct -> mapping */
 	uint32_t native_attr, kernel_attr; /* profile.frame.type */
 	uint64_t named, unnamed;	   /* look-ups, since ever */
-	struct jit *jit; /* made when first needed */
+	struct jit *jit;		   /* made when first needed */
 	struct lines *lines;		   /* made when first needed; NULL: no memory for it */
 	struct symbolizer_wish *wishes;	   /* locations of this batch that may get lines */
 	size_t wish_count, wish_cap;

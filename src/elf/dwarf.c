@@ -16,8 +16,10 @@
 static const int64_t default_memory_bytes = 384LL << 20;
 static const uint64_t default_request_ns = 10ULL * NS_PER_S;
 static const uint64_t default_idle_ns = 30ULL * NS_PER_S;
+static const uint64_t default_burst_ns = 3ULL * NS_PER_S;
 
 enum {
+	CPU_PART = 10,	   /* one of so many is the worker's for long */
 	FREE_FAILURES = 3, /* in a row; after that each costs a pause, doubled every time */
 	PAUSES_MAX = 6,	   /* doublings: 64 s */
 };
@@ -41,6 +43,9 @@ struct dwarf {
 	uint32_t served; /* requests that this worker answered */
 	uint32_t failures;
 	uint64_t paused_until_ns;
+	/* CPU time that may be spent still; as of when, and of how much spent. */
+	int64_t credit_ns;
+	uint64_t credit_at_ns, credit_spent_ns;
 
 	/* The request on its way. */
 	bool active;
@@ -66,6 +71,10 @@ int dwarf_create(const struct dwarf_options *options, struct dwarf **ret, struct
 	dwarf->limits.idle_ns = options->idle_ns ? options->idle_ns : default_idle_ns;
 	dwarf->limits.memory_bytes =
 		options->memory_bytes ? options->memory_bytes : default_memory_bytes;
+	if (options->burst_ns == 0)
+		dwarf->options.burst_ns = default_burst_ns;
+	dwarf->credit_ns = (int64_t)dwarf->options.burst_ns;
+	dwarf->credit_at_ns = clock_mono_ns();
 	dwarf->process.sock = -1;
 	*ret = dwarf;
 	return 0;
@@ -195,6 +204,23 @@ static void worker_timed_out(struct dwarf *dwarf)
 
 /* ---- asking ---- */
 
+/* Some files take seconds to read, and each time again when they are larger than what is kept. */
+static bool has_credit(struct dwarf *dwarf)
+{
+	uint64_t now_ns = clock_mono_ns();
+	uint64_t spent_ns = dwarf->process.ended_cpu_ns + dwarf->process.cpu_ns;
+
+	dwarf->credit_ns += (int64_t)((now_ns - dwarf->credit_at_ns) / CPU_PART);
+	if (dwarf->credit_ns > (int64_t)dwarf->options.burst_ns)
+		dwarf->credit_ns = (int64_t)dwarf->options.burst_ns;
+	/* Less than before: nobody could say what a worker that ended had used. */
+	if (spent_ns > dwarf->credit_spent_ns)
+		dwarf->credit_ns -= (int64_t)(spent_ns - dwarf->credit_spent_ns);
+	dwarf->credit_at_ns = now_ns;
+	dwarf->credit_spent_ns = spent_ns;
+	return dwarf->credit_ns >= 0;
+}
+
 static bool have_worker(struct dwarf *dwarf)
 {
 	if (dwarf->process.pid)
@@ -320,7 +346,8 @@ static void receive(struct dwarf *dwarf)
 static bool keep_asking(struct dwarf *dwarf)
 {
 	while (!(dwarf->active && dwarf->sent)) {
-		if ((!dwarf->active && dwarf->queue_count == 0) || !have_worker(dwarf))
+		if ((!dwarf->active && dwarf->queue_count == 0) || !has_credit(dwarf) ||
+		    !have_worker(dwarf))
 			return false;
 		if (!dwarf->active)
 			fill_request(dwarf);

@@ -60,6 +60,9 @@ struct dwarf_options {
 	int64_t memory_bytes; /* of data; 0: 384 MiB; DWARF_NO_LIMIT: none (sanitizers need that) */
 	uint64_t request_ns;  /* wall clock for one request (256 addresses); 0: 10 s */
 	uint64_t idle_ns;     /* 0: 30 s */
+	/* CPU time that the worker may take at once; a tenth of a CPU comes back. Beyond that addresses
+	 * wait. 0: 3 s. */
+	uint64_t burst_ns;
 };
 
 struct dwarf;

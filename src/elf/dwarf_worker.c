@@ -168,6 +168,18 @@ static void save_memory(struct worker *worker)
 	(void)malloc_trim(0);
 }
 
+/* A fault ends this process, whatever handlers the other one has; a Ctrl-C is for the other one. */
+static void set_signals(void)
+{
+	static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+	sigset_t all;
+
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		(void)signal(faults[i], SIG_DFL);
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
 _Noreturn void dwarf_worker_run(int sock, const struct dwarf_worker_limits *limits, pid_t parent)
 {
 	static struct worker worker;
@@ -176,6 +188,7 @@ _Noreturn void dwarf_worker_run(int sock, const struct dwarf_worker_limits *limi
 	if (getppid() != parent)
 		_exit(EXIT_PEER);
 	(void)prctl(PR_SET_NAME, "cresset-dwarf", 0, 0, 0);
+	set_signals();
 	(void)setpriority(PRIO_PROCESS, 0, NICE);
 	worker.idle_ns = limits->idle_ns;
 	worker.sock = dwarf_confine(sock, limits);
