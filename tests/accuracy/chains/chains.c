@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -38,6 +39,15 @@ uint64_t chain_now_ns(void)
 int chain_goes_on(void)
 {
 	return read_clock(CLOCK_PROCESS_CPUTIME_ID) < limit_ns;
+}
+
+int chain_children_go_on(void)
+{
+	struct rusage usage;
+	getrusage(RUSAGE_CHILDREN, &usage);
+	return (uint64_t)usage.ru_utime.tv_sec * 1000000000 +
+		       (uint64_t)usage.ru_utime.tv_usec * 1000 <
+	       limit_ns;
 }
 
 void chain_expect(const char *id, const char *frames)
@@ -107,7 +117,7 @@ static void list_cases(void)
 		puts(c->name);
 }
 
-int chain_main(int argc, char **argv)
+KEEP int chain_main(int argc, char **argv)
 {
 	chain_argv = argv;
 	if (argc < 3) {

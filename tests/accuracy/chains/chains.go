@@ -139,8 +139,11 @@ func routines() {
 	done.Wait()
 }
 
+// The scheduler interrupts whoever runs for long by a signal.
 func expect(id, frames string) {
 	fmt.Printf("chain %s;main.burn;main.burnAs;%s\n", id, frames)
+	fmt.Printf("chain %s;*;runtime.sigtramp;?;main.burn;main.burnAs;%s\n", id, frames)
+	fmt.Printf("chain %s;*;runtime.asyncPreempt;main.burn;main.burnAs;%s\n", id, frames)
 }
 
 func main() {

@@ -149,7 +149,7 @@ static void case_exceptions()
 		catcher(5);
 }
 
-/* Nothing but throwing and catching: the unwinder of the language is what is sampled. */
+/* Throwing and catching: the unwinder of the language is what is sampled. */
 KEEP static void try_again(int depth)
 {
 	try {
@@ -157,12 +157,13 @@ KEEP static void try_again(int depth)
 	} catch (const std::exception &) {
 		sink++;
 	}
+	burn_little();
 }
 
 KEEP static void throw_work()
 {
 	window_begin("throw");
-	for (int i = 0; i < 2000; i++)
+	for (int i = 0; i < 1000; i++)
 		try_again(3);
 	window_end();
 }

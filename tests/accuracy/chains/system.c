@@ -96,6 +96,8 @@ KEEP void case_faults(void)
 /* ---- dlopen: two libraries take turns, at the same address as likely as not ---- */
 
 #ifdef CHAINS_LIBRARIES
+enum { STAY = 10 };
+
 KEEP void dlopen_work(const char *path);
 KEEP void dlopen_work(const char *path)
 {
@@ -106,7 +108,8 @@ KEEP void dlopen_work(const char *path)
 		abort();
 	memcpy(&entry, &symbol, sizeof(entry));
 	window_begin(strstr(path, "one") ? "one" : "two");
-	entry(burn);
+	for (int i = 0; i < STAY; i++)
+		entry(burn);
 	window_end();
 	dlclose(library);
 }
@@ -127,7 +130,9 @@ KEEP void case_dlopen(void)
 {
 	char *one = beside("chains-one.so"), *two = beside("chains-two.so");
 	chain_expect("one", "burn;inner_one;middle_one;library_entry;dlopen_work;case_dlopen" ROOT);
+	chain_expect("one", "dlopen_work;case_dlopen" ROOT);
 	chain_expect("two", "burn;inner_two;library_entry;dlopen_work;case_dlopen" ROOT);
+	chain_expect("two", "dlopen_work;case_dlopen" ROOT);
 	while (chain_goes_on()) {
 		dlopen_work(one);
 		dlopen_work(two);

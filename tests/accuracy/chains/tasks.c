@@ -37,9 +37,8 @@ KEEP void vfork_work(void)
 
 KEEP void case_vfork(void)
 {
-	uint64_t until_ns = chain_now_ns() + (uint64_t)(atof(chain_argv[2]) * 1e9);
 	chain_expect("vfork", "burn;burn_as;in_child;vfork_work;case_vfork" ROOT);
-	while (chain_now_ns() < until_ns)
+	while (chain_children_go_on())
 		vfork_work();
 	NO_TAIL_CALL();
 }
@@ -125,8 +124,7 @@ KEEP void case_storm(void)
 		return;
 	}
 	char *argv[] = {chain_argv[0], chain_argv[1], chain_argv[2], (char *)"child", NULL};
-	uint64_t until_ns = chain_now_ns() + (uint64_t)(atof(chain_argv[2]) * 1e9);
-	while (chain_now_ns() < until_ns) {
+	while (chain_children_go_on()) {
 		pid_t pid = fork();
 		if (pid == 0) {
 			execv(argv[0], argv);
