@@ -193,6 +193,7 @@ int unwind_builder_add(struct unwind_builder *builder, uint64_t start, uint64_t 
 		return 0;
 	if (!builder->started)
 		start_at(builder, start);
+	builder->rows->info.ranges++;
 	if (start - builder->end >= UNWIND_PADDING_BYTES)
 		rc = change_rule(builder, builder->end, RULE_NONE, err);
 	if (!rc)
@@ -271,7 +272,8 @@ int unwind_builder_finish(struct unwind_builder *builder, struct unwind_rows **r
 
 	if (!builder->started)
 		return err_set(err, ERR_NOT_FOUND, "no unwind information");
-	int rc = reach_page(builder, builder->end - 1, err);
+	/* The last page has its carried rule, even when only its first byte is text. */
+	int rc = reach_page(builder, (builder->end - 1) | 1, err);
 	/* At the start of a page there is nothing to end: that page is not there. */
 	if (!rc && (uint16_t)builder->end != 0)
 		rc = change_rule(builder, builder->end, RULE_NONE, err);

@@ -133,6 +133,7 @@ static void add_info(struct unwind_rows_info *to, const struct unwind_rows_info 
 		     const struct unwind_rows_info *second)
 {
 	to->functions = first->functions + second->functions;
+	to->ranges = first->ranges + second->ranges;
 	to->odd = first->odd + second->odd;
 	to->skipped = first->skipped + second->skipped;
 	to->from_go = first->from_go || second->from_go;

@@ -31,6 +31,7 @@ struct unwind_rows; /* immutable, any thread */
 
 struct unwind_rows_info {
 	uint32_t rows, rules, pages, functions;
+	uint32_t ranges;  /* in the file, each with its rule; equal neighbours became one row */
 	uint32_t odd;	  /* places whose rule is UNWIND_CFA_UNKNOWN */
 	uint32_t skipped; /* entries left out since they are damaged */
 	size_t bytes;	  /* that its table takes in a space */

@@ -122,6 +122,18 @@ static void text_that_ends_with_a_page_needs_no_page_for_its_end(void **state)
 	unwind_rows_free(rows);
 }
 
+static void a_page_whose_first_byte_alone_is_text_has_its_rule(void **state)
+{
+	struct unwind_builder *builder = make_builder();
+
+	(void)state;
+	add(builder, PAGE - 8, PAGE + 1, 8);
+	struct unwind_rows *rows = finish(builder);
+	assert_int_equal(offset_at(rows, PAGE), 8);
+	assert_int_equal(offset_at(rows, PAGE + 1), 0);
+	unwind_rows_free(rows);
+}
+
 static void of_overlapping_ranges_the_earlier_one_wins(void **state)
 {
 	struct unwind_builder *builder = make_builder();
@@ -474,6 +486,7 @@ int main(void)
 		cmocka_unit_test(a_page_starts_with_the_rule_of_the_one_before),
 		cmocka_unit_test(a_page_without_functions_has_no_rows),
 		cmocka_unit_test(text_that_ends_with_a_page_needs_no_page_for_its_end),
+		cmocka_unit_test(a_page_whose_first_byte_alone_is_text_has_its_rule),
 		cmocka_unit_test(of_overlapping_ranges_the_earlier_one_wins),
 		cmocka_unit_test(the_bytes_of_a_table_are_those_it_takes_in_a_space),
 		cmocka_unit_test(what_the_first_does_not_know_the_second_says),
