@@ -153,6 +153,15 @@ struct lookup {
 	uint32_t steps; /* values that may still be decoded */
 };
 
+static bool is_sigreturn(const struct go_lines *lines, uint32_t i)
+{
+	struct go_record record;
+
+	return i < lines->header.function_count && go_record_at(lines, i, &record) &&
+	       str_starts_with(go_text_at(lines, lines->header.names, record.name),
+			       STR("runtime.sigreturn"));
+}
+
 static bool find_function(const struct go_lines *lines, uint64_t vaddr, uint32_t *ret)
 {
 	uint32_t low = 0, high = lines->header.function_count;
@@ -166,6 +175,10 @@ static bool find_function(const struct go_lines *lines, uint64_t vaddr, uint32_t
 		else
 			high = mid;
 	}
+	/* The one function that is returned to without having called: a signal handler's return address
+	 * is its first byte, so that the byte before is asked for. */
+	if (vaddr + 1 == go_function_start(lines, low + 1) && is_sigreturn(lines, low + 1))
+		low++;
 	*ret = low;
 	return true;
 }
@@ -224,6 +237,8 @@ bool go_lines_find(const struct go_lines *lines, uint64_t vaddr, struct go_line 
 	if (!find_function(lines, vaddr, &l.function) ||
 	    !go_record_at(lines, l.function, &l.record))
 		return false;
+	if (vaddr < l.record.start)
+		vaddr = l.record.start;
 	/* From the innermost outwards: a call's place in its caller is looked up as vaddr was. Ends by
 	 * the rows even where a tree goes in circles; the last row is for the function itself. */
 	for (;;) {
