@@ -220,11 +220,25 @@ __noinline int step(__u32 i)
 	return STEP_MORE;
 }
 
+enum { STEPS = 32 };
+_Static_assert(SAMPLER_USER_FRAMES_MAX == STEPS * STEPS, "the walk is shorter than its record");
+
+/* A loop in a loop of global functions: each costs the verifier its own turns only. */
+__noinline int steps(__u32 i)
+{
+	HIDE(i);
+	for (__u32 n = 0; n < STEPS; n++) {
+		if (step(n) != STEP_MORE)
+			return STEP_END;
+	}
+	return STEP_MORE;
+}
+
 /* One more step than there is room for, to know that the stack has more. */
 static __always_inline void walk_frames(struct state *s)
 {
-	for (__u32 i = 0; i < SAMPLER_USER_FRAMES_MAX; i++) {
-		if (step(i) != STEP_MORE)
+	for (__u32 n = 0; n < STEPS; n++) {
+		if (steps(n) != STEP_MORE)
 			return;
 	}
 	s->record.end = UNWIND_END_TRUNCATED;
@@ -359,6 +373,16 @@ static __always_inline void take_kernel_stack(struct state *s, void *ctx)
 	s->record.kernel_frames = (__u16)s->count;
 }
 
+static __always_inline bool is_kernel_thread(struct state *s)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	if (!(BPF_CORE_READ(task, flags) & PF_KTHREAD))
+		return false;
+	s->record.flags |= SAMPLER_KERNEL_THREAD;
+	s->record.end = UNWIND_END_ROOT;
+	return true;
+}
+
 static __always_inline void take_stacks(struct state *s, struct perf_event_context *ctx)
 {
 	/* Read as 8 bytes: a context may be read only so. */
@@ -368,7 +392,7 @@ static __always_inline void take_stacks(struct state *s, struct perf_event_conte
 		COPY_REGISTERS(&s->walker, regs);
 	} else {
 		take_kernel_stack(s, ctx);
-		cs = s->record.flags & SAMPLER_KERNEL_THREAD ? 0 : task_user_registers(&s->walker);
+		cs = is_kernel_thread(s) ? 0 : task_user_registers(&s->walker);
 	}
 	if ((cs & CS_USER) == CS_USER)
 		walk_user_stack(s, cs == CS_USER_32);
@@ -379,14 +403,13 @@ static __always_inline void take_stacks(struct state *s, struct perf_event_conte
 
 static __always_inline void fill_header(struct state *s, __u64 pid_tgid)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	s->record.time_ns = bpf_ktime_get_ns();
 	s->record.pid = pid_tgid >> 32;
 	s->record.tid = (__u32)pid_tgid;
 	s->record.cpu = bpf_get_smp_processor_id();
-	s->record.flags = BPF_CORE_READ(task, flags) & PF_KTHREAD ? SAMPLER_KERNEL_THREAD : 0;
+	s->record.flags = 0;
 	s->record.kernel_frames = s->record.user_frames = 0;
-	s->record.end = s->record.flags ? UNWIND_END_ROOT : UNWIND_END_NO_REGISTERS;
+	s->record.end = UNWIND_END_NO_REGISTERS;
 	s->record.stack_bytes = 0;
 	s->record.pc = s->record.sp = s->record.fp = s->record.lr = 0;
 	bpf_get_current_comm(s->record.comm, sizeof(s->record.comm));

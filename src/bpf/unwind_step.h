@@ -51,9 +51,8 @@ struct unwind_walker {
 	struct unwind_mapping mapping;
 	__u64 table_vaddr;
 	__u32 page_count, rule_count;
-	/* Scratch: in memory, so that the verifier does not follow every path of a search. */
 	__u64 at; /* the address to look up */
-	__u32 found, reserved;
+	__u64 bounced;
 	__u64 registers[UNWIND_REGISTERS]; /* where the thread was interrupted */
 };
 
@@ -78,8 +77,21 @@ static inline __attribute__((always_inline)) __u32 unwind_unit(const void *chunk
 	return *(const __u32 *)((const char *)chunk + offset);
 }
 
+/* The same number, of which the verifier knows nothing: it would follow every path of a search
+ * whose outcome is part of an address. Only addresses wait for memory, the search itself does not. */
+static inline __attribute__((always_inline)) __u64 unwind_bounce(struct unwind_walker *w,
+								 __u64 number)
+{
+	volatile __u64 *memory = &w->bounced;
+	*memory = number;
+	return *memory;
+}
+
 /* ---- pc -> mapping ---- */
 
+/* The counter of a search is hidden before its loop: else clang folds the first test away and enters the
+ * loop in its middle, from where code falls through into its head. The verifiers of 5.10 and 6.1 take a loop only
+ * when a jump closes it ("back-edge from insn ..."). */
 enum { UNWIND_MAPPING_STEPS = 15, UNWIND_ROW_STEPS = UNWIND_PAGE_BITS };
 _Static_assert(UNWIND_MAPPINGS_MAX <= 1 << UNWIND_MAPPING_STEPS, "the search ends too early");
 
@@ -89,15 +101,15 @@ static inline __attribute__((always_inline)) __u64 unwind_last_mapping(struct un
 {
 	const __u64 base = unwind_offset(w->mappings);
 	const __u64 at = w->at;
-	__u32 count = w->mapping_count;
-	w->found = 0;
+	__u64 row = base, count = w->mapping_count;
 	for (int i = 0; i < UNWIND_MAPPING_STEPS && count > 1; i++) {
-		__u32 half = count / 2, middle = w->found + half;
-		if (unwind_word(chunk, base + (__u64)middle * sizeof(struct unwind_mapping)) <= at)
-			w->found = middle;
+		const __u64 half = count / 2;
+		const __u64 middle = row + half * sizeof(struct unwind_mapping);
+		if (unwind_word(chunk, unwind_bounce(w, middle)) <= at)
+			row = middle;
 		count -= half;
 	}
-	return base + (__u64)w->found * sizeof(struct unwind_mapping);
+	return unwind_bounce(w, row);
 }
 
 /* Makes w->mapping the one that holds w->at, and reads its table's head. */
@@ -142,17 +154,17 @@ union unwind_rule_words {
 /* Of a page's rows the last one that starts at or below vaddr. */
 static inline __attribute__((always_inline)) __u32 unwind_find_row(struct unwind_walker *w,
 								   const void *chunk, __u64 base,
-								   __u32 count, __u32 vaddr_low)
+								   __u64 count, __u32 vaddr_low)
 {
-	w->found = 0;
+	__u64 row = base;
 	for (int i = 0; i < UNWIND_ROW_STEPS && count > 1; i++) {
-		__u32 half = count / 2, middle = w->found + half;
-		__u32 row = unwind_unit(chunk, base + (__u64)middle * sizeof(struct unwind_row));
-		if ((row & 0xffff) <= vaddr_low)
-			w->found = middle;
+		const __u64 half = count / 2;
+		const __u64 middle = row + half * sizeof(struct unwind_row);
+		if ((unwind_unit(chunk, unwind_bounce(w, middle)) & 0xffff) <= vaddr_low)
+			row = middle;
 		count -= half;
 	}
-	return unwind_unit(chunk, base + (__u64)w->found * sizeof(struct unwind_row));
+	return unwind_unit(chunk, unwind_bounce(w, row));
 }
 
 /* False: the table says nothing about w->at. */
