@@ -237,11 +237,14 @@ MUST_USE int kallsyms_load(struct kallsyms **ret, struct err *err);
 MUST_USE int kallsyms_load_from(const char *kallsyms_path, const char *modules_path,
 				const char *sys_path, struct kallsyms **ret, struct err *err);
 void kallsyms_free(struct kallsyms *kernel); /* NULL is fine */
-/* Loads anew when /proc/modules changed since; *ret_changed says so. All earlier texts and modules
- * end then. On an error the old tables stay. Cheap enough for every batch. */
+/* Loads anew when /proc/modules changed since, or when kallsyms_find() met a kernel address that nothing
+ * is known of (a BPF program that came later) and the last loading is 10 s ago; longer when loading
+ * for such an address did not help. *ret_changed says so. All earlier texts and modules end then. On
+ * an error the old tables stay. Cheap enough for every batch. */
 MUST_USE int kallsyms_refresh(struct kallsyms *kernel, bool *ret_changed, struct err *err);
+void kallsyms_set_reread(struct kallsyms *kernel, uint64_t reread_ns); /* in place of the 10 s */
 /* True and *ret (which lives until refresh or free) when the address is inside kernel text. */
-bool kallsyms_find(const struct kallsyms *kernel, uint64_t address, struct kernel_symbol *ret);
+bool kallsyms_find(struct kallsyms *kernel, uint64_t address, struct kernel_symbol *ret);
 uint32_t kallsyms_count(const struct kallsyms *kernel);
 uint32_t kallsyms_module_count(const struct kallsyms *kernel);
 const struct kernel_module *kallsyms_module_at(const struct kallsyms *kernel, uint32_t i);

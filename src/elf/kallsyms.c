@@ -4,7 +4,11 @@
  * The file gives no sizes. A function reaches to the next symbol of any type,
  * at most to its module's end and at most SIZE_MAX_BYTES; so the first symbol
  * of another type that follows a function in the file is kept as a boundary, a
- * row without a name. Rows are 16 bytes, sorted by address. */
+ * row without a name. Rows are 16 bytes, sorted by address.
+ *
+ * BPF programs come and go without a word in /proc/modules. An address of the
+ * kernel that nothing is known of makes the next refresh read all anew; when that
+ * did not help, the one after has to wait for twice as long. */
 #include "elf/elf.h"
 
 #include <errno.h>
@@ -13,6 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "elf/kernel_modules.h"
@@ -23,7 +28,12 @@ enum {
 	TEXT_MAX_BYTES = 128 << 20,
 	PIECE_BYTES = 64 << 10,
 	SIZE_MAX_BYTES = 256 << 10,
+	REREAD_SECONDS = 10,
+	REREAD_DOUBLINGS = 9, /* of that: an hour and a half */
 };
+
+/* Above all addresses of processes (x86-64 and aarch64). */
+#define KERNEL_HALF (UINT64_C(1) << 63)
 
 #define BOUNDARY UINT32_MAX
 
@@ -48,6 +58,9 @@ struct kallsyms {
 	struct table table;
 	uint64_t fingerprint;
 	char *kallsyms_path, *modules_path, *sys_path;
+	uint64_t missed;	     /* an address that nothing is known of; 0: none */
+	uint64_t read_ns, reread_ns; /* when all was read, and the least time between */
+	unsigned doublings;
 };
 
 static void table_deinit(struct table *t)
@@ -328,6 +341,7 @@ static int reload(struct kallsyms *k, struct err *err)
 	table_deinit(&k->table);
 	k->table = fresh;
 	k->fingerprint = fingerprint;
+	k->read_ns = clock_mono_ns();
 	return 0;
 }
 
@@ -346,6 +360,7 @@ int kallsyms_load_from(const char *kallsyms_path, const char *modules_path, cons
 
 	if (!k)
 		return err_set(err, ERR_NOMEM, "no memory for kernel symbols");
+	k->reread_ns = (uint64_t)REREAD_SECONDS * NS_PER_S;
 	int rc = copy_path(kallsyms_path, &k->kallsyms_path, err);
 	if (!rc)
 		rc = copy_path(modules_path, &k->modules_path, err);
@@ -377,15 +392,44 @@ void kallsyms_free(struct kallsyms *kernel)
 	mem_free(kernel);
 }
 
+void kallsyms_set_reread(struct kallsyms *kernel, uint64_t reread_ns)
+{
+	kernel->reread_ns = reread_ns;
+}
+
+/* Is it time to read anew for the sake of an unknown address? */
+static bool is_reread_due(const struct kallsyms *k)
+{
+	return k->missed && clock_mono_ns() - k->read_ns >= k->reread_ns << k->doublings;
+}
+
+static int reread(struct kallsyms *k, struct err *err)
+{
+	struct kernel_symbol found;
+	uint64_t missed = k->missed;
+
+	k->missed = 0;
+	int rc = reload(k, err);
+	if (!missed)
+		return rc;
+	bool helped = rc == 0 && kallsyms_find(k, missed, &found);
+	k->missed = 0;
+	if (helped)
+		k->doublings = 0;
+	else if (k->doublings < REREAD_DOUBLINGS)
+		k->doublings++;
+	return rc;
+}
+
 int kallsyms_refresh(struct kallsyms *kernel, bool *ret_changed, struct err *err)
 {
 	uint64_t now;
 
 	*ret_changed = false;
 	int rc = modules_fingerprint(kernel->modules_path, &now, err);
-	if (rc || now == kernel->fingerprint)
+	if (rc || (now == kernel->fingerprint && !is_reread_due(kernel)))
 		return rc;
-	rc = reload(kernel, err);
+	rc = reread(kernel, err);
 	*ret_changed = rc == 0;
 	return rc;
 }
@@ -420,13 +464,16 @@ static uint64_t row_end(const struct table *t, size_t i)
 	return end;
 }
 
-bool kallsyms_find(const struct kallsyms *kernel, uint64_t address, struct kernel_symbol *ret)
+bool kallsyms_find(struct kallsyms *kernel, uint64_t address, struct kernel_symbol *ret)
 {
 	const struct table *t = &kernel->table;
 	size_t n = rows_until(t, address);
 
-	if (n == 0 || t->rows[n - 1].name == BOUNDARY || address >= row_end(t, n - 1))
+	if (n == 0 || t->rows[n - 1].name == BOUNDARY || address >= row_end(t, n - 1)) {
+		if (address >= KERNEL_HALF)
+			kernel->missed = address;
 		return false;
+	}
 	const struct row *row = &t->rows[n - 1];
 	*ret = (struct kernel_symbol){
 		.name = str_of(t->text + row->name),

@@ -179,6 +179,44 @@ static void a_new_module_is_seen_by_refresh_only_once(void **state)
 	remove_fake(&k);
 }
 
+/* A BPF program loaded while we run is in no list of modules. */
+static void an_unknown_kernel_address_makes_refresh_read_anew(void **state)
+{
+	static const uint64_t program = 0xffffffffc0a00000;
+	struct fake_kernel k = make_fake(small_kernel, small_modules);
+	struct kallsyms *kernel;
+	struct kernel_symbol s;
+	char text[1024];
+	bool changed;
+
+	(void)state;
+	assert_int_equal(kallsyms_load_from(k.kallsyms, k.modules, k.sys, &kernel, NULL), 0);
+	snprintf(text, sizeof(text),
+		 "%sffffffffc0a00000 t bpf_prog_6deef7357e7b4530_count\t[bpf]\n", small_kernel);
+	write_file(k.kallsyms, text, strlen(text));
+	assert_int_equal(kallsyms_refresh(kernel, &changed, NULL), 0);
+	assert_false(changed);
+	assert_false(kallsyms_find(kernel, 0x7f0000001000, &s)); /* no address of the kernel */
+	kallsyms_set_reread(kernel, 0);
+	assert_int_equal(kallsyms_refresh(kernel, &changed, NULL), 0);
+	assert_false(changed);
+
+	assert_false(kallsyms_find(kernel, program + 8, &s));
+	kallsyms_set_reread(kernel, 3600 * UINT64_C(1000000000));
+	assert_int_equal(kallsyms_refresh(kernel, &changed, NULL), 0);
+	assert_false(changed);
+	kallsyms_set_reread(kernel, 0);
+	assert_int_equal(kallsyms_refresh(kernel, &changed, NULL), 0);
+	assert_true(changed);
+	assert_true(kallsyms_find(kernel, program + 8, &s));
+	assert_text(s.name, "bpf_prog_6deef7357e7b4530_count");
+	assert_text(s.module->name, "bpf");
+	assert_int_equal(kallsyms_refresh(kernel, &changed, NULL), 0);
+	assert_false(changed);
+	kallsyms_free(kernel);
+	remove_fake(&k);
+}
+
 static void hidden_addresses_are_said_with_the_cure(void **state)
 {
 	struct fake_kernel k =
@@ -320,6 +358,7 @@ int main(void)
 		cmocka_unit_test(addresses_outside_code_have_no_name),
 		cmocka_unit_test(modules_have_start_size_and_build_id),
 		cmocka_unit_test(a_new_module_is_seen_by_refresh_only_once),
+		cmocka_unit_test(an_unknown_kernel_address_makes_refresh_read_anew),
 		cmocka_unit_test(hidden_addresses_are_said_with_the_cure),
 		cmocka_unit_test(a_failed_refresh_keeps_the_old_table),
 		cmocka_unit_test(lines_that_are_none_are_passed_over),
