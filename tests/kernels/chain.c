@@ -1,7 +1,8 @@
 /* Spends CPU time at the end of a chain of calls that goes through libc, and says on standard output
- * which one it is: `chain user|kernel|both SECONDS`.
+ * which one it is: `chain user|kernel SECONDS DEPTH`.
  *
- *	_start - libc - main - run - libc's qsort - compare - middle - inner - burn | ask_kernel
+ *	_start - libc - main - run - descend, DEPTH times - libc's qsort - compare - middle - inner
+ *		- burn | ask_kernel
  *
  * One line for each frame from middle on, "FILE VADDR" of its return address, as libgcc's own unwinder
  * finds them; then "go". Below that the chain is inner, and a leaf. ask_kernel has its system call
@@ -18,7 +19,7 @@
 
 #define NOINLINE __attribute__((noinline))
 
-enum { FRAMES_MAX = 64, ROUNDS = 200000, CALLS = 1000 };
+enum { FRAMES_MAX = 1200, ROUNDS = 200000, CALLS = 1000 };
 
 struct trace {
 	uintptr_t pcs[FRAMES_MAX];
@@ -26,7 +27,7 @@ struct trace {
 };
 
 static volatile uint64_t sink;
-static uint64_t until_ns;
+static double seconds;
 static const char *mode;
 
 static uint64_t cpu_ns(void)
@@ -100,11 +101,12 @@ NOINLINE static void ask_kernel(void)
 NOINLINE static void inner(int depth)
 {
 	say_chain();
+	const uint64_t until_ns = cpu_ns() + (uint64_t)(seconds * 1e9);
 	while (cpu_ns() < until_ns) {
-		if (mode[0] != 'k')
-			burn();
-		if (mode[0] != 'u')
+		if (mode[0] == 'k')
 			ask_kernel();
+		else
+			burn();
 	}
 	sink += (uint64_t)depth;
 }
@@ -126,17 +128,26 @@ NOINLINE static int compare(const void *a, const void *b)
 	return (*left > *right) - (*left < *right);
 }
 
-NOINLINE static void run(void)
+NOINLINE static void descend(int depth)
 {
 	int numbers[2] = {2, 1};
-	qsort(numbers, 2, sizeof(*numbers), compare);
+	if (depth > 1)
+		descend(depth - 1);
+	else
+		qsort(numbers, 2, sizeof(*numbers), compare);
 	sink += (uint64_t)numbers[0];
+}
+
+NOINLINE static void run(int depth)
+{
+	descend(depth);
+	sink++;
 }
 
 int main(int argc, char **argv)
 {
 	mode = argc > 1 ? argv[1] : "user";
-	until_ns = (uint64_t)((argc > 2 ? strtod(argv[2], NULL) : 1) * 1e9);
-	run();
+	seconds = argc > 2 ? strtod(argv[2], NULL) : 1;
+	run(argc > 3 ? atoi(argv[3]) : 1);
 	return 0;
 }

@@ -7,8 +7,12 @@
 
 #include "profile/profile.h"
 
+enum { ENDS_SHOWN = 10 }; /* frames of either end of a stack */
+
 void stacks_deinit(struct stacks *stacks)
 {
+	for (size_t i = 0; i < stacks->count; i++)
+		free(stacks->rows[i].frames);
 	free(stacks->rows);
 	*stacks = (struct stacks){0};
 }
@@ -52,19 +56,20 @@ static struct stack *new_stack(struct stacks *stacks)
 	return stack;
 }
 
-static void keep_sample(struct stacks *stacks, int64_t pid, const struct profile_dict *dict,
-			const struct profile_sample *sample)
+static void fill_stack(struct stack *stack, const struct profile_dict *dict,
+		       const struct profile_sample *sample)
 {
 	const struct profile_stack *row = &dict->stacks[sample->stack];
-	struct stack *stack = new_stack(stacks);
-	stack->pid = pid;
 	stack->events = sample->time_count;
+	stack->frames = calloc(row->count, sizeof(*stack->frames));
+	if (!stack->frames)
+		abort();
 	for (uint32_t i = 0; i < row->count; i++) {
 		const struct profile_location *location = &dict->locations[row->locations[i]];
 		bool kernel = is_kernel(dict, location);
 		stack->kernel_frames += kernel;
 		stack->kernel_named += kernel && function_name(dict, location).len > 0;
-		if (!kernel && stack->count < STACKS_FRAMES_MAX)
+		if (!kernel)
 			fill_frame(dict, location, &stack->frames[stack->count++]);
 	}
 }
@@ -79,23 +84,36 @@ void stacks_sink(void *ctx, struct profile_batch *batch)
 			profile_find_attr(r->attrs, r->attr_count, STR("process.pid"));
 		const struct value *name =
 			profile_find_attr(r->attrs, r->attr_count, STR("process.executable.name"));
-		if (!pid || !name || !str_equal(name->text, str_of(stacks->process)))
+		if (!pid || pid->number <= stacks->after)
 			continue;
-		for (size_t s = 0; s < profile->sample_count; s++)
-			keep_sample(stacks, pid->number, &batch->dict, &profile->samples[s]);
+		for (size_t s = 0; s < profile->sample_count; s++) {
+			struct stack *stack = new_stack(stacks);
+			stack->pid = pid->number;
+			str_copy(stack->process, sizeof(stack->process),
+				 name ? name->text : STR(""));
+			fill_stack(stack, &batch->dict, &profile->samples[s]);
+		}
 	}
+}
+
+static void print_frame(const struct stack_frame *frame)
+{
+	if (frame->name[0])
+		printf("%s", frame->name);
+	else
+		printf("%s+0x%" PRIx64, frame->file, frame->address);
 }
 
 void stack_print(const struct stack *stack)
 {
-	printf("#   %" PRIu64 " times: ", stack->events);
+	printf("#   %s %" PRIu64 " times %u frames: ", stack->process, stack->events, stack->count);
 	if (stack->kernel_frames > 0)
 		printf("%u kernel frames < ", stack->kernel_frames);
 	for (uint32_t i = 0; i < stack->count; i++) {
-		const struct stack_frame *f = &stack->frames[i];
-		printf("%s%s", i > 0 ? " < " : "", f->name);
-		if (!f->name[0])
-			printf("%s+0x%" PRIx64, f->file, f->address);
+		if (i >= ENDS_SHOWN && i + ENDS_SHOWN < stack->count)
+			continue;
+		printf("%s", i == 0 ? "" : i + ENDS_SHOWN == stack->count ? " ... < " : " < ");
+		print_frame(&stack->frames[i]);
 	}
 	putchar('\n');
 }

@@ -1,4 +1,4 @@
-/* A sink that keeps every stack of the processes of one name. The agent's thread writes; reading begins
+/* A sink that keeps every stack of the processes that are younger than a given one. The agent's thread writes; reading begins
  * when the agent has stopped. */
 #pragma once
 
@@ -8,7 +8,7 @@
 
 struct profile_batch;
 
-enum { STACKS_NAME_MAX = 48, STACKS_FRAMES_MAX = 64 };
+enum { STACKS_NAME_MAX = 48 };
 
 struct stack_frame {
 	char name[STACKS_NAME_MAX]; /* "" has none */
@@ -19,14 +19,15 @@ struct stack_frame {
 
 struct stack {
 	int64_t pid;
+	char process[STACKS_NAME_MAX]; /* process.executable.name */
 	uint64_t events;
 	uint32_t kernel_frames, kernel_named;
-	uint32_t count; /* user frames, leaf first; those beyond STACKS_FRAMES_MAX are left out */
-	struct stack_frame frames[STACKS_FRAMES_MAX];
+	uint32_t count; /* user frames, leaf first */
+	struct stack_frame *frames;
 };
 
 struct stacks {
-	const char *process; /* process.executable.name */
+	int64_t after; /* keep processes with a greater pid only */
 	struct stack *rows;
 	size_t count, cap;
 };
@@ -34,5 +35,5 @@ struct stacks {
 void stacks_deinit(struct stacks *stacks);
 /* An agent_sink, ctx is a struct stacks. */
 void stacks_sink(void *ctx, struct profile_batch *batch);
-/* "burn < inner < libc.so.6+0x1234". */
+/* "burn < inner < libc.so.6+0x1234"; of a long one the two ends. */
 void stack_print(const struct stack *stack);
