@@ -139,11 +139,12 @@ func routines() {
 	done.Wait()
 }
 
-// The scheduler interrupts whoever runs for long by a signal.
+// The scheduler interrupts whoever runs for long by a signal, and works on a stack of its own then.
 func expect(id, frames string) {
 	fmt.Printf("chain %s;main.burn;main.burnAs;%s\n", id, frames)
 	fmt.Printf("chain %s;*;runtime.sigtramp;?;main.burn;main.burnAs;%s\n", id, frames)
 	fmt.Printf("chain %s;*;runtime.asyncPreempt;main.burn;main.burnAs;%s\n", id, frames)
+	fmt.Printf("chain %s;*;runtime.mcall\n", id)
 }
 
 func main() {
