@@ -13,7 +13,7 @@
 #include "unwind/rows.h"
 
 enum {
-	ROWS_DEFAULT_MAX = 32 << 20, /* 128 MiB; the largest file seen has 1.4 million */
+	ROWS_DEFAULT_MAX = 8 << 20, /* 32 MiB; the largest file seen has 1.4 million */
 	RULE_NONE = 0,
 	RULE_SLOTS_FIRST = 1024,
 };

@@ -79,6 +79,10 @@ struct cfi_fde {
 	struct str program;
 };
 
+/* An address in the section, by its DW_EH_PE_*. An indirect one, or one relative to a base that is not
+ * known here, is bad. */
+uint64_t cfi_pointer_parse(const struct cfi_section *section, struct cur *c, uint8_t encoding);
+
 /* The frame of an entry: CIE or FDE. */
 struct cfi_entry {
 	size_t offset; /* in the section; of the entry's length field */
@@ -104,6 +108,7 @@ bool cfi_fde_parse(const struct cfi_section *section, const struct cfi_cie *cie,
 enum { CFI_STATES_MAX = 8 /* remembered at once; compilers need one or two */ };
 
 struct cfi_run {
+	const struct cfi_section *section;
 	const struct cfi_machine *machine;
 	const struct cfi_cie *cie;
 	struct cur ops;
@@ -114,8 +119,9 @@ struct cfi_run {
 };
 
 /* To run the program of an FDE; ops, vaddr, state are set by it. */
-void cfi_run_start(struct cfi_run *run, const struct cfi_machine *machine,
-		   const struct cfi_cie *cie, const struct cfi_fde *fde);
+void cfi_run_start(struct cfi_run *run, const struct cfi_section *section,
+		   const struct cfi_machine *machine, const struct cfi_cie *cie,
+		   const struct cfi_fde *fde);
 /* Runs to where the state is to hold until *ret_vaddr (CFI_MORE) or to the end of the function
  * (CFI_END). CFI_BAD: the rest cannot be known. */
 enum cfi_step cfi_run_next(struct cfi_run *run, uint64_t *ret_vaddr);

@@ -123,15 +123,18 @@ static uint64_t parse_form(struct cur *c, uint8_t form)
 	}
 }
 
-static void align_pointer(const struct cfi_section *section, struct cur *c)
+/* Of what is read next; c may be over any part of the section. */
+static uint64_t vaddr_of(const struct cfi_section *section, const struct cur *c)
 {
-	uint64_t at = section->vaddr + cur_offset(c);
-
-	cur_skip(c, (size_t)(-at % POINTER_BYTES));
+	return section->vaddr + (uint64_t)(c->pos - section->bytes);
 }
 
-/* Addresses only: an indirect one, or one relative to a base that we do not know, is bad. */
-static uint64_t parse_pointer(const struct cfi_section *section, struct cur *c, uint8_t encoding)
+static void align_pointer(const struct cfi_section *section, struct cur *c)
+{
+	cur_skip(c, (size_t)(-vaddr_of(section, c) % POINTER_BYTES));
+}
+
+uint64_t cfi_pointer_parse(const struct cfi_section *section, struct cur *c, uint8_t encoding)
 {
 	uint64_t base = 0;
 
@@ -139,7 +142,7 @@ static uint64_t parse_pointer(const struct cfi_section *section, struct cur *c, 
 	case 0:
 		break;
 	case DW_EH_PE_PCREL:
-		base = section->vaddr + cur_offset(c);
+		base = vaddr_of(section, c);
 		break;
 	case DW_EH_PE_ALIGNED:
 		align_pointer(section, c);
@@ -171,15 +174,13 @@ static bool parse_augmentation(const struct cfi_section *section, struct str let
 	if (!cie->augmented)
 		return false; /* of unknown length */
 	struct cur data = cur_sub(c, (size_t)cur_uleb(c));
-	struct cfi_section part = *section;
-	part.vaddr += (uint64_t)(data.start - section->bytes);
 	for (size_t i = 1; i < letters.len; i++) {
 		switch (letters.ptr[i]) {
 		case 'R':
 			cie->encoding = cur_u8(&data);
 			break;
 		case 'P':
-			skip_pointer(&part, &data, cur_u8(&data));
+			skip_pointer(section, &data, cur_u8(&data));
 			break;
 		case 'L':
 			(void)cur_u8(&data);
@@ -233,7 +234,7 @@ bool cfi_cie_parse(const struct cfi_section *section, const struct cfi_machine *
 		return false;
 	struct cfi_fde self = {.size = UINT64_MAX, .program = str_make(c.pos, cur_left(&c))};
 	ret->initial.cfa = CFI_CFA_OTHER; /* nothing is said yet */
-	cfi_run_start(&run, machine, ret, &self);
+	cfi_run_start(&run, section, machine, ret, &self);
 	if (cfi_run_next(&run, &vaddr) != CFI_END)
 		return false;
 	ret->initial = run.state;
@@ -247,7 +248,7 @@ bool cfi_fde_parse(const struct cfi_section *section, const struct cfi_cie *cie,
 {
 	struct cur c = section_cursor(section, entry->body, entry->end);
 
-	ret->start = parse_pointer(section, &c, cie->encoding);
+	ret->start = cfi_pointer_parse(section, &c, cie->encoding);
 	ret->size = parse_form(&c, cie->encoding & DW_EH_PE_FORM);
 	if (cie->augmented)
 		cur_skip(&c, (size_t)cur_uleb(&c));

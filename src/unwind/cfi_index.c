@@ -17,14 +17,19 @@ enum {
 
 struct text_ranges text_ranges_of(const struct elf_file *file)
 {
-	struct text_ranges text = {.base = UINT64_MAX, .file = file};
+	const uint64_t page_bytes = 1ULL << UNWIND_PAGE_BITS;
+	struct text_ranges text = {.base = UINT64_MAX};
 
-	for (uint32_t i = 0; i < elf_segment_count(file); i++) {
+	for (uint32_t i = 0; i < elf_segment_count(file) && text.count < TEXT_RANGES_MAX; i++) {
 		const struct elf_segment *s = elf_segment_at(file, i);
-		if (s->exec && s->vaddr < text.base)
+		if (!s->exec)
+			continue;
+		text.ranges[text.count].start = s->vaddr;
+		text.ranges[text.count++].size = s->mem_size;
+		if (s->vaddr < text.base)
 			text.base = s->vaddr;
 	}
-	text.base &= ~((1ULL << UNWIND_PAGE_BITS) - 1);
+	text.base &= ~(page_bytes - 1);
 	return text;
 }
 
@@ -32,10 +37,9 @@ bool text_ranges_have(const struct text_ranges *text, uint64_t start, uint64_t s
 {
 	const uint64_t table_bytes = (uint64_t)UNWIND_PAGES_MAX << UNWIND_PAGE_BITS;
 
-	for (uint32_t i = 0; i < elf_segment_count(text->file); i++) {
-		const struct elf_segment *s = elf_segment_at(text->file, i);
-		if (s->exec && start >= s->vaddr && size <= s->mem_size &&
-		    start - s->vaddr <= s->mem_size - size)
+	for (uint32_t i = 0; i < text->count; i++) {
+		uint64_t at = start - text->ranges[i].start, room = text->ranges[i].size;
+		if (at < room && size <= room - at)
 			return start - text->base < table_bytes &&
 			       size <= table_bytes - (start - text->base);
 	}

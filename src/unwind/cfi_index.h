@@ -5,10 +5,15 @@
 #include "base/map.h"
 #include "unwind/cfi.h"
 
+enum { TEXT_RANGES_MAX = 16 /* the loader takes more, but linkers make one or two */ };
+
 /* Executable memory of a file: what is outside is no function. */
 struct text_ranges {
-	uint64_t base; /* of the lowest, and 4 GiB from here on is what a table can hold */
-	const struct elf_file *file;
+	uint64_t base; /* of the lowest; 4 GiB from here on are what a table can hold */
+	uint32_t count;
+	struct {
+		uint64_t start, size;
+	} ranges[TEXT_RANGES_MAX];
 };
 
 struct text_ranges text_ranges_of(const struct elf_file *file);

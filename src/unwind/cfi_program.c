@@ -244,17 +244,20 @@ static bool run_location_op(struct cfi_run *run, uint8_t op, uint64_t *ret_vaddr
 	case DW_CFA_MIPS_ADVANCE_LOC8:
 		*ret_ok = advance(run, cur_u64le(c), ret_vaddr);
 		return true;
-	case DW_CFA_SET_LOC: /* no compiler of ours writes it, and its encoding varies */
-		*ret_ok = false;
+	case DW_CFA_SET_LOC:
+		*ret_vaddr = cfi_pointer_parse(run->section, c, run->cie->encoding);
+		*ret_ok = cur_ok(c) && *ret_vaddr >= run->vaddr;
 		return true;
 	default:
 		return false;
 	}
 }
 
-void cfi_run_start(struct cfi_run *run, const struct cfi_machine *machine,
-		   const struct cfi_cie *cie, const struct cfi_fde *fde)
+void cfi_run_start(struct cfi_run *run, const struct cfi_section *section,
+		   const struct cfi_machine *machine, const struct cfi_cie *cie,
+		   const struct cfi_fde *fde)
 {
+	run->section = section;
 	run->machine = machine;
 	run->cie = cie;
 	run->ops = cur_make(fde->program.ptr, fde->program.len);

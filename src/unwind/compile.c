@@ -41,7 +41,7 @@ static int add_function(struct unwind_builder *builder, const struct cfi_index *
 	uint64_t end = fde.start + fde.size;
 	int rc = 0;
 
-	cfi_run_start(run, index->machine, &index->cies[function->cie], &fde);
+	cfi_run_start(run, index->section, index->machine, &index->cies[function->cie], &fde);
 	while (!rc && run->vaddr < end) {
 		uint64_t next = end;
 		enum cfi_step step = cfi_run_next(run, &next);

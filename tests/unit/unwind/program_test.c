@@ -25,7 +25,7 @@ static const struct program_case x86_cases[] = {
 	{"advance_loc2, before", BYTES("\3\x2c\1\x0e\x10"), 299, {SP(8)}},
 	{"advance_loc4", BYTES("\4\x2c\1\0\0\x0e\x10"), 300, {SP(16)}},
 	{"MIPS_advance_loc8", BYTES("\x1d\x2c\1\0\0\0\0\0\0\x0e\x10"), 300, {SP(16)}},
-	{"set_loc is not followed", BYTES("\1\x2c\1\0\0\x0e\x10"), 0, {UNKNOWN}},
+	{"set_loc, cut short", BYTES("\0\0\0\0\0\0\0\1\x2c\1\0"), 0, {UNKNOWN}},
 	{"advance beyond the end", BYTES("\4\xff\xff\xff\xff\x0e\x10"), 400, {SP(8)}},
 	{"offset", BYTES("\x86\2"), 0, {SP(8), SAVED(-16)}},
 	{"offset of a register of no interest", BYTES("\x83\2"), 0, {SP(8)}},
@@ -169,6 +169,30 @@ static const struct program_case arm64_cases[] = {
 	 {UNKNOWN}},
 };
 
+/* pcrel sdata4, as the function's own address. */
+static void set_loc_goes_to_an_address(void **state)
+{
+	static const struct {
+		int32_t to;
+		struct unwind_rule rule;
+	} cases[] = {{32, {SP(16)}}, {40, {SP(8)}}, {-4, {UNKNOWN}}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct buf cfi = {0}, program = {0};
+		size_t cie = put_cie(&cfi, CIE_X86);
+		uint64_t operand = IMAGE_CFI_VADDR + cfi.len + 17 + 1;
+		buf_char(&program, 1);
+		put32(&program, TEXT + (uint64_t)(int64_t)cases[i].to - operand);
+		buf_str(&program, BYTES("\x0e\x10"));
+		put_fde(&cfi, cie, TEXT, 64, buf_text(&program));
+		struct unwind_rows *rows = compile_bytes(&cfi);
+		check_rule(unwind_rows_find(rows, TEXT + 32), cases[i].rule);
+		unwind_rows_free(rows);
+		buf_deinit(&program);
+	}
+}
+
 static void arm64_has_its_own_registers(void **state)
 {
 	struct unwind_rows *rows;
@@ -233,6 +257,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_opcode_does_what_dwarf_says),
+		cmocka_unit_test(set_loc_goes_to_an_address),
 		cmocka_unit_test(arm64_has_its_own_registers),
 		cmocka_unit_test(a_signal_frame_is_where_the_kernel_put_it),
 		cmocka_unit_test(a_signal_frame_of_another_shape_is_an_ordinary_one),
