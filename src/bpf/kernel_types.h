@@ -37,33 +37,6 @@ enum { PF_KTHREAD = 0x00200000 }; /* include/linux/sched.h, since 2.6 */
  * looks the name up in the kernel's BTF. */
 enum bpf_func_id___cresset { BPF_FUNC_task_pt_regs___cresset = 175 };
 
-#if defined(__TARGET_ARCH_x86)
-
-struct pt_regs {
-	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, ip, cs, sp;
-} __attribute__((preserve_access_index));
-
-/* The same where it ends the kernel stack, below 5.15 (include/uapi/asm/ptrace.h, arch/x86). */
-struct pt_regs_frame {
-	__u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;
-	__u64 orig_ax, ip, cs, flags, sp, ss;
-};
-
-/* What a perf_event program gets; a context of the verifier, so its offsets are fixed and loads from
- * it are 8 bytes wide (include/uapi/asm/ptrace.h, arch/x86). */
-struct perf_event_context {
-	__u64 r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;
-	__u64 orig_ax, ip, cs, flags, sp, ss;
-	__u64 sample_period, addr;
-};
-
-/* 16 KiB kernel stacks (THREAD_SIZE, arch/x86/include/asm/page_64_types.h). */
-enum { KERNEL_STACK_BYTES = 16384 };
-
-#else
-#error "the sampler knows the registers of x86-64 only"
-#endif
-
 typedef struct {
 	int counter;
 } __attribute__((preserve_access_index)) atomic_t;

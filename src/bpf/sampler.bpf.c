@@ -25,6 +25,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "registers.h"
 #include "sampler.h"
 
 #define HIDE(x)	       asm volatile("" : "+r"(x))
@@ -48,8 +49,6 @@ static bool unwind_code(struct unwind_memory *m, __u64 address, __u64 *ret);
 static const void *unwind_chunk(struct unwind_memory *m, __u32 place);
 struct unwind_walker;
 static __u32 unwind_find_mapping(struct unwind_walker *w, struct unwind_memory *m);
-#define unwind_is_arm64(m) false
-#define unwind_pac_mask(m) 0ULL
 
 #include "unwind_step.h"
 
@@ -295,7 +294,7 @@ static __always_inline void walk_user_stack(struct state *s, bool is_32bit)
 	struct unwind_walker *w = &s->walker;
 	__u32 pid = s->record.pid;
 	w->exact = 1;
-	w->no_fp = w->no_registers = 0;
+	w->no_fp = 0;
 	w->switches = 0;
 	w->mapping.start = w->mapping.end = 0;
 	s->memory.start = s->memory.end = 0;
@@ -315,50 +314,25 @@ static __always_inline void walk_user_stack(struct state *s, bool is_32bit)
 
 /* ---- registers ---- */
 
-/* By DWARF number: System V ABI, AMD64 supplement, figure 3.36. */
-#define COPY_REGISTERS(w, from)                   \
-	do {                                      \
-		(w)->pc = (from)->ip;             \
-		(w)->sp = (from)->sp;             \
-		(w)->fp = (from)->bp;             \
-		(w)->registers[0] = (from)->ax;   \
-		(w)->registers[1] = (from)->dx;   \
-		(w)->registers[2] = (from)->cx;   \
-		(w)->registers[3] = (from)->bx;   \
-		(w)->registers[4] = (from)->si;   \
-		(w)->registers[5] = (from)->di;   \
-		(w)->registers[6] = (from)->bp;   \
-		(w)->registers[7] = (from)->sp;   \
-		(w)->registers[8] = (from)->r8;   \
-		(w)->registers[9] = (from)->r9;   \
-		(w)->registers[10] = (from)->r10; \
-		(w)->registers[11] = (from)->r11; \
-		(w)->registers[12] = (from)->r12; \
-		(w)->registers[13] = (from)->r13; \
-		(w)->registers[14] = (from)->r14; \
-		(w)->registers[15] = (from)->r15; \
-	} while (0)
-
-enum { CS_USER = 3, CS_USER_32 = 0x23 };
-
 /* Where user space entered the kernel. Since 5.15 the kernel says where it saved the registers;
- * before, they are at the very end of the kernel stack. Returns cs, 0 when there are none. */
-static __always_inline __u64 task_user_registers(struct unwind_walker *w)
+ * before, they are at the very end of the kernel stack. */
+static __always_inline enum registers_mode task_user_registers(struct state *s)
 {
+	struct unwind_walker *w = &s->walker;
 	if (bpf_core_enum_value_exists(enum bpf_func_id___cresset,
 				       BPF_FUNC_task_pt_regs___cresset)) {
 		struct task_struct *task = bpf_get_current_task_btf();
 		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 		COPY_REGISTERS(w, regs);
-		return regs->cs & 0xffff;
+		return registers_mode(regs);
 	}
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct pt_regs_frame regs;
+	struct pt_regs_frame *regs = (struct pt_regs_frame *)s->memory.window; /* empty yet */
 	char *end = (char *)BPF_CORE_READ(task, stack) + KERNEL_STACK_BYTES;
-	if (bpf_probe_read_kernel(&regs, sizeof(regs), end - sizeof(regs)))
-		return 0;
-	COPY_REGISTERS(w, &regs);
-	return regs.cs & 0xffff;
+	if (bpf_probe_read_kernel(regs, sizeof(*regs), end - bpf_core_type_size(struct pt_regs)))
+		return MODE_KERNEL;
+	COPY_REGISTERS(w, regs);
+	return registers_mode(regs);
 }
 
 static __always_inline void take_kernel_stack(struct state *s, void *ctx)
@@ -387,15 +361,15 @@ static __always_inline void take_stacks(struct state *s, struct perf_event_conte
 {
 	/* Read as 8 bytes: a context may be read only so. */
 	volatile struct perf_event_context *regs = ctx;
-	__u64 cs = regs->cs & 0xffff;
-	if ((cs & CS_USER) == CS_USER) {
+	enum registers_mode mode = registers_mode(regs);
+	if (mode != MODE_KERNEL) {
 		COPY_REGISTERS(&s->walker, regs);
 	} else {
 		take_kernel_stack(s, ctx);
-		cs = is_kernel_thread(s) ? 0 : task_user_registers(&s->walker);
+		mode = is_kernel_thread(s) ? MODE_KERNEL : task_user_registers(s);
 	}
-	if ((cs & CS_USER) == CS_USER)
-		walk_user_stack(s, cs == CS_USER_32);
+	if (mode != MODE_KERNEL)
+		walk_user_stack(s, mode == MODE_USER_32BIT);
 	s->record.user_frames = (__u16)(s->count - s->record.kernel_frames);
 	if (!(s->record.flags & SAMPLER_KERNEL_THREAD))
 		count(SAMPLER_COUNT_ENDS + s->record.end, 1);
