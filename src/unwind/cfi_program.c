@@ -43,6 +43,14 @@ enum {
 	DW_CFA_GNU_NEGATIVE_OFFSET_EXTENDED = 0x2f,
 };
 
+/* Nearly all operands are one byte, and there are ten million of them in a large file. */
+static inline uint64_t operand(struct cur *c)
+{
+	if (!c->bad && c->pos < c->end && *c->pos < 0x80)
+		return *c->pos++;
+	return cur_uleb(c);
+}
+
 static int64_t scaled(const struct cfi_run *run, int64_t factored)
 {
 	return (int64_t)((uint64_t)factored * (uint64_t)run->cie->data_align);
@@ -50,7 +58,7 @@ static int64_t scaled(const struct cfi_run *run, int64_t factored)
 
 static uint32_t register_number(struct cur *c)
 {
-	uint64_t reg = cur_uleb(c);
+	uint64_t reg = operand(c);
 
 	return reg < UINT32_MAX ? (uint32_t)reg : UINT32_MAX - 1;
 }
@@ -73,11 +81,10 @@ static void set_column(struct cfi_run *run, uint64_t reg, enum cfi_where where, 
 
 static void restore_column(struct cfi_run *run, uint64_t reg)
 {
-	struct cfi_state initial = run->cie->initial;
-	struct cfi_reg *from = column(run, &initial, reg);
-
-	if (from)
-		*column(run, &run->state, reg) = *from;
+	if (reg == run->machine->fp)
+		run->state.fp = run->cie->initial.fp;
+	else if (reg == run->cie->ra)
+		run->state.ra = run->cie->initial.ra;
 }
 
 static struct str parse_block(struct cur *c)
@@ -113,7 +120,7 @@ static bool run_state_op(struct cfi_run *run, uint8_t op)
 	case DW_CFA_RESTORE_STATE:
 		return recall(run);
 	case DW_CFA_GNU_ARGS_SIZE: /* for landing pads only */
-		(void)cur_uleb(&run->ops);
+		(void)operand(&run->ops);
 		return true;
 	case DW_CFA_AARCH64_NEGATE_RA_STATE: /* whoever reads a signed address strips it */
 	case DW_CFA_AARCH64_NEGATE_RA_STATE_WITH_PC:
@@ -147,14 +154,14 @@ static bool run_cfa_op(struct cfi_run *run, uint8_t op)
 	switch (op) {
 	case DW_CFA_DEF_CFA:
 		reg = register_number(c);
-		return change_cfa(run, true, true, (int64_t)cur_uleb(c), reg);
+		return change_cfa(run, true, true, (int64_t)operand(c), reg);
 	case DW_CFA_DEF_CFA_SF:
 		reg = register_number(c);
 		return change_cfa(run, true, true, scaled(run, cur_sleb(c)), reg);
 	case DW_CFA_DEF_CFA_REGISTER:
 		return change_cfa(run, true, false, 0, register_number(c));
 	case DW_CFA_DEF_CFA_OFFSET:
-		return change_cfa(run, false, true, (int64_t)cur_uleb(c), 0);
+		return change_cfa(run, false, true, (int64_t)operand(c), 0);
 	case DW_CFA_DEF_CFA_OFFSET_SF:
 		return change_cfa(run, false, true, scaled(run, cur_sleb(c)), 0);
 	case DW_CFA_DEF_CFA_EXPRESSION:
@@ -183,17 +190,17 @@ static bool run_column_op(struct cfi_run *run, uint8_t op)
 	    (op > DW_CFA_VAL_EXPRESSION && op != DW_CFA_GNU_NEGATIVE_OFFSET_EXTENDED) ||
 	    op == DW_CFA_DEF_CFA_SF || op == DW_CFA_DEF_CFA_OFFSET_SF)
 		return run_cfa_op(run, op);
-	reg = cur_uleb(c);
+	reg = operand(c);
 	switch (op) {
 	case DW_CFA_OFFSET_EXTENDED:
-		set_column(run, reg, CFI_AT_CFA, scaled(run, (int64_t)cur_uleb(c)));
+		set_column(run, reg, CFI_AT_CFA, scaled(run, (int64_t)operand(c)));
 		break;
 	case DW_CFA_OFFSET_EXTENDED_SF:
 		set_column(run, reg, CFI_AT_CFA, scaled(run, cur_sleb(c)));
 		break;
 	case DW_CFA_GNU_NEGATIVE_OFFSET_EXTENDED:
 		set_column(run, reg, CFI_AT_CFA,
-			   (int64_t) - (uint64_t)scaled(run, (int64_t)cur_uleb(c)));
+			   (int64_t) - (uint64_t)scaled(run, (int64_t)operand(c)));
 		break;
 	case DW_CFA_RESTORE_EXTENDED:
 		restore_column(run, reg);
@@ -270,7 +277,7 @@ static bool run_packed_op(struct cfi_run *run, uint8_t op)
 {
 	if ((op & HIGH_BITS) == DW_CFA_OFFSET)
 		set_column(run, op & LOW_BITS, CFI_AT_CFA,
-			   scaled(run, (int64_t)cur_uleb(&run->ops)));
+			   scaled(run, (int64_t)operand(&run->ops)));
 	else
 		restore_column(run, op & LOW_BITS);
 	return true;
@@ -281,8 +288,8 @@ enum cfi_step cfi_run_next(struct cfi_run *run, uint64_t *ret_vaddr)
 	struct cur *c = &run->ops;
 	bool ok = true;
 
-	while (cur_left(c) > 0) {
-		uint8_t op = cur_u8(c);
+	while (c->pos < c->end) {
+		uint8_t op = *c->pos++;
 		if ((op & HIGH_BITS) == DW_CFA_ADVANCE_LOC)
 			return advance(run, op & LOW_BITS, ret_vaddr) ? CFI_MORE : CFI_BAD;
 		if (run_location_op(run, op, ret_vaddr, &ok))

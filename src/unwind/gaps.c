@@ -16,6 +16,7 @@ enum {
 	SCAN_MAX_BYTES = 4 << 20, /* of code in gaps; a file with more of it is no C library */
 	READ_COST_BYTES = 256, /* what a read costs of them, so that their number is bounded too */
 	SEGMENTS_MAX = 8,
+	PATTERN_MIN_BYTES = 7,
 	PATTERN_MAX_BYTES = 9,
 	/* At rt_sigreturn sp is at struct ucontext (x86-64, behind the return address), or struct
 	 * rt_sigframe (arm64); see cfi_rule.c. */
@@ -23,65 +24,82 @@ enum {
 	ARM64_SIGCONTEXT = 128 + 176,
 };
 
-struct pattern {
-	uint16_t machine;
+/* Instructions: one of the heads, then the tail, which is what is searched for. */
+struct trampoline {
 	int32_t sigcontext;
-	size_t len;
-	uint8_t bytes[PATTERN_MAX_BYTES];
+	struct str heads[2];
+	struct str tail;
 };
 
-static const struct pattern patterns[] = {
-	/* mov $15, %rax; syscall */
-	{EM_X86_64, X86_SIGCONTEXT, 9, {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05}},
-	/* mov $15, %eax; syscall */
-	{EM_X86_64, X86_SIGCONTEXT, 7, {0xb8, 0x0f, 0, 0, 0, 0x0f, 0x05}},
-	/* mov x8, #139; svc #0 */
-	{EM_AARCH64, ARM64_SIGCONTEXT, 8, {0x68, 0x11, 0x80, 0xd2, 0x01, 0, 0, 0xd4}},
+#define CODE(bytes)                        \
+	{                                  \
+		(bytes), sizeof(bytes) - 1 \
+	}
+
+/* mov $15, %rax or mov $15, %eax; syscall */
+static const struct trampoline x86_trampoline = {
+	X86_SIGCONTEXT,
+	{CODE("\x48\xc7\xc0"), CODE("\xb8")},
+	CODE("\x0f\0\0\0\x0f\x05"),
+};
+
+/* mov x8, #139; svc #0 */
+static const struct trampoline arm64_trampoline = {
+	ARM64_SIGCONTEXT,
+	{CODE("\x68\x11\x80\xd2"), CODE("\x68\x11\x80\xd2")},
+	CODE("\x01\0\0\xd4"),
 };
 
 struct scan {
 	const struct elf_file *file;
 	struct unwind_builder *builder;
+	const struct trampoline *trampoline;
 	size_t left; /* of SCAN_MAX_BYTES */
 	uint8_t window[WINDOW_BYTES];
 };
 
-static int add_signal(struct scan *scan, const struct pattern *pattern, uint64_t at,
-		      struct err *err)
+/* Length of the head that ends before tail, 0: it is something else. */
+static size_t head_before(const struct trampoline *trampoline, const uint8_t *start,
+			  const uint8_t *tail)
 {
-	const struct unwind_rule rule = {.cfa = UNWIND_CFA_SIGNAL,
-					 .cfa_offset = pattern->sigcontext};
-
-	/* A handler returns to its first byte, and return addresses are looked up at - 1. */
-	return unwind_builder_add(scan->builder, at - 1, at + pattern->len, &rule, err);
+	for (size_t i = 0; i < 2; i++) {
+		struct str head = trampoline->heads[i];
+		if ((size_t)(tail - start) >= head.len &&
+		    memcmp(tail - head.len, head.ptr, head.len) == 0)
+			return head.len;
+	}
+	return 0;
 }
 
-static const struct pattern *match(uint16_t machine, const uint8_t *bytes, size_t len)
+/* A handler returns to its first byte, and return addresses are looked up at - 1. */
+static int add_signal(struct scan *scan, uint64_t vaddr, size_t len, struct err *err)
 {
-	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
-		if (patterns[i].machine == machine && patterns[i].len <= len &&
-		    memcmp(patterns[i].bytes, bytes, patterns[i].len) == 0)
-			return &patterns[i];
-	return NULL;
+	const struct unwind_rule rule = {.cfa = UNWIND_CFA_SIGNAL,
+					 .cfa_offset = scan->trampoline->sigcontext};
+
+	return unwind_builder_add(scan->builder, vaddr - 1, vaddr + len, &rule, err);
 }
 
 static int scan_window(struct scan *scan, uint64_t vaddr, size_t len, struct err *err)
 {
-	uint16_t machine = elf_info(scan->file)->machine;
+	const struct str tail = scan->trampoline->tail;
+	const uint8_t *end = scan->window + len, *at = scan->window;
+	int rc = 0;
 
-	for (size_t i = 0; i < len; i++) {
-		const struct pattern *found = match(machine, scan->window + i, len - i);
-		int rc = found ? add_signal(scan, found, vaddr + i, err) : 0;
-		if (rc)
-			return rc;
+	while (!rc && (at = memmem(at, (size_t)(end - at), tail.ptr, tail.len))) {
+		size_t head = head_before(scan->trampoline, scan->window, at);
+		if (head > 0)
+			rc = add_signal(scan, vaddr + (uint64_t)(at - scan->window) - head,
+					head + tail.len, err);
+		at++;
 	}
-	return 0;
+	return rc;
 }
 
 static int scan_signals(struct scan *scan, const struct elf_segment *segment, uint64_t from,
 			uint64_t to, struct err *err)
 {
-	while (to - from >= PATTERN_MAX_BYTES - 2 && scan->left >= WINDOW_BYTES + READ_COST_BYTES) {
+	while (to - from >= PATTERN_MIN_BYTES && scan->left >= WINDOW_BYTES + READ_COST_BYTES) {
 		size_t len = to - from < WINDOW_BYTES ? (size_t)(to - from) : WINDOW_BYTES;
 		int rc = elf_read(scan->file, segment->offset + (from - segment->vaddr),
 				  scan->window, len, err);
@@ -151,10 +169,12 @@ static int fill_segment(struct scan *scan, const struct elf_segment *segment,
 int unwind_gaps_compile(const struct elf_file *file, const struct unwind_rows *rows,
 			struct unwind_builder *builder, struct err *err)
 {
+	bool arm64 = elf_info(file)->machine == EM_AARCH64;
 	struct scan scan = {.file = file, .builder = builder, .left = SCAN_MAX_BYTES};
 	uint32_t segments = 0;
 	int rc = 0;
 
+	scan.trampoline = arm64 ? &arm64_trampoline : &x86_trampoline;
 	for (uint32_t i = 0; !rc && i < elf_segment_count(file); i++)
 		if (elf_segment_at(file, i)->exec && segments++ < SEGMENTS_MAX)
 			rc = fill_segment(&scan, elf_segment_at(file, i), rows, err);
