@@ -485,7 +485,7 @@ static void thousands_of_addresses_are_what_llvm_symbolizer_says(void **state)
 	(void)state;
 	assert_true(len > 0);
 	self[len] = '\0';
-	compare_file(self, 4000, 1000);
+	compare_file(self, 8000, 1000);
 	compare_file(SAMPLE("inlined-gcc"), 100, 15);
 	compare_file(SAMPLE("inlined-clang"), 100, 15);
 	compare_file(SAMPLE("inlined-dwarf4"), 100, 15);

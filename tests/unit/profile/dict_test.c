@@ -268,6 +268,36 @@ static void at_the_arena_limit_the_batch_stays_usable(void **state)
 		assert_int_equal(batch->dict.stacks[i + 1].locations[0], i);
 }
 
+static void a_location_keeps_its_index_when_its_lines_change(void **state)
+{
+	struct profile_batch *batch = new_batch();
+	const struct profile_line before = {.line = 1};
+	struct profile_line after[2] = {{.line = 2, .column = 3}, {.line = 4}};
+	struct profile_location row = {.address = 7, .lines = &before, .line_count = 1};
+	uint32_t first, again, other;
+
+	(void)state;
+	assert_int_equal(profile_location(batch, &row, &first, NULL), 0);
+	assert_int_equal(profile_location_lines(batch, first, after, 2, NULL), 0);
+	after[0].line = 99; /* it has a copy */
+	const struct profile_location *found = &batch->dict.locations[first];
+	assert_int_equal(found->line_count, 2);
+	assert_int_equal(found->lines[0].line, 2);
+	assert_int_equal(found->lines[0].column, 3);
+	assert_int_equal(found->lines[1].line, 4);
+	assert_int_equal(found->address, 7);
+	/* What it was is another location now; and the table goes on growing. */
+	assert_int_equal(profile_location(batch, &row, &again, NULL), 0);
+	assert_int_not_equal(again, first);
+	for (uint64_t i = 0; i < 1000; i++) {
+		struct profile_location more = {.address = 1000 + i};
+		assert_int_equal(profile_location(batch, &more, &other, NULL), 0);
+	}
+	assert_int_equal(batch->dict.locations[first].lines[1].line, 4);
+	assert_int_equal(profile_location_lines(batch, first, NULL, 0, NULL), 0);
+	assert_int_equal(batch->dict.locations[first].line_count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +316,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(interning_goes_on_behind_an_adopted_dictionary,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(running_out_of_memory_is_an_error_at_every_point,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_location_keeps_its_index_when_its_lines_change,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(at_the_arena_limit_the_batch_stays_usable, setup,
 						teardown),

@@ -30,8 +30,16 @@ __attribute__((noinline)) int plain(int x)
 	return x;
 }
 
+/* Its one use lets gcc make a clone, cloned.constprop.0, which DWARF calls by the name in the source. */
+static __attribute__((noinline)) int cloned(int x, int y)
+{
+	sink = x * y;
+	MARK(cloned); /* line 37 */
+	return x + y + sink;
+}
+
 int main(int argc, char **argv)
 {
 	(void)argv;
-	return outer(argc) + plain(argc) == 77;
+	return outer(argc) + plain(argc) + cloned(argc, 5) == 77;
 }
