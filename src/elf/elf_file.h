@@ -23,6 +23,7 @@ struct elf_file {
 	struct elf_info info;
 	struct elf_segment *segments; /* PT_LOAD only */
 	uint32_t segment_count;
+	uint64_t dynamic_offset, dynamic_size; /* PT_DYNAMIC; size 0: none */
 	struct elf_section *sections;
 	uint32_t section_count;
 	char *section_names; /* NUL at the end */

@@ -101,6 +101,10 @@ static void take_segment(struct elf_file *file, struct cur *c)
 		file->info.has_interp = true;
 	if (type == PT_GNU_EH_FRAME)
 		file->info.eh_frame_hdr = s.vaddr;
+	if (type == PT_DYNAMIC) {
+		file->dynamic_offset = s.offset;
+		file->dynamic_size = s.file_size;
+	}
 	if (type != PT_LOAD || s.offset > ADDRESSABLE_MAX || s.file_size > ADDRESSABLE_MAX ||
 	    s.mem_size > ADDRESSABLE_MAX || s.vaddr > UINT64_MAX - s.mem_size)
 		return;

@@ -179,11 +179,11 @@ static int take_piece(struct symbol_set *set, enum name_pool pool, const uint8_t
 }
 
 static int read_table(struct symbol_set *set, const struct elf_file *file, enum name_pool pool,
-		      const struct elf_section *table, struct err *err)
+		      const struct symtab_place *place, struct err *err)
 {
 	uint8_t *piece = mem_alloc(PIECE_SYMBOLS * ELF64_SYM_BYTES);
-	uint64_t left = table->size / ELF64_SYM_BYTES;
-	uint64_t offset = table->offset;
+	uint64_t left = place->size / ELF64_SYM_BYTES;
+	uint64_t offset = place->offset;
 	int rc = 0;
 
 	if (!piece)
@@ -201,37 +201,51 @@ static int read_table(struct symbol_set *set, const struct elf_file *file, enum 
 }
 
 static int load_pool(struct symbol_set *set, const struct elf_file *file, enum name_pool pool,
-		     const struct elf_section *table, struct err *err)
+		     const struct symtab_place *place, struct err *err)
 {
 	void *bytes;
 
+	if (place->names_size > UINT32_MAX)
+		return err_set(err, ERR_LIMIT, "%llu bytes of names",
+			       (unsigned long long)place->names_size);
+	/* Only the names of functions stay, so the whole may be larger than the table. */
+	int rc = elf_read_alloc(file, place->names_offset, place->names_size, 2 * set->limit_bytes,
+				&bytes, err);
+	if (rc)
+		return rc;
+	/* Of a table before that gave no functions. */
+	drop_pool(set, pool);
+	set->pools[pool] = str_make(bytes, (size_t)place->names_size);
+	return 0;
+}
+
+int symtab_collect_place(struct symbol_set *set, const struct elf_file *file, enum name_pool pool,
+			 const struct symtab_place *place, struct err *err)
+{
+	if (place->size > TABLE_BYTES_MAX)
+		return err_set(err, ERR_LIMIT, "a symbol table of %llu bytes",
+			       (unsigned long long)place->size);
+	int rc = load_pool(set, file, pool, place, err);
+	return rc ? rc : read_table(set, file, pool, place, err);
+}
+
+static int collect_section(struct symbol_set *set, const struct elf_file *file, enum name_pool pool,
+			   const struct elf_section *table, struct err *err)
+{
 	if (table->link >= file->section_count || file->sections[table->link].type != SHT_STRTAB)
 		return err_set(err, ERR_CORRUPT, "a symbol table without names");
 	const struct elf_section *names = &file->sections[table->link];
-	if (names->size > UINT32_MAX)
-		return err_set(err, ERR_LIMIT, "%llu bytes of names",
-			       (unsigned long long)names->size);
-	/* Only the names of functions stay, so the whole may be larger than the table. */
-	int rc =
-		elf_read_alloc(file, names->offset, names->size, 2 * set->limit_bytes, &bytes, err);
-	if (!rc)
-		set->pools[pool] = str_make(bytes, (size_t)names->size);
-	return rc;
+	const struct symtab_place place = {table->offset, table->size, names->offset, names->size};
+	return symtab_collect_place(set, file, pool, &place, err);
 }
 
 static int collect_table(struct symbol_set *set, const struct elf_file *file, enum name_pool pool,
 			 uint32_t type, struct err *err)
 {
 	for (uint32_t i = 0; i < file->section_count; i++) {
-		const struct elf_section *s = &file->sections[i];
-		if (s->type != type)
+		if (file->sections[i].type != type)
 			continue;
-		if (s->size > TABLE_BYTES_MAX)
-			return err_set(err, ERR_LIMIT, "a symbol table of %llu bytes",
-				       (unsigned long long)s->size);
-		int rc = load_pool(set, file, pool, s, err);
-		if (!rc)
-			rc = read_table(set, file, pool, s, err);
+		int rc = collect_section(set, file, pool, &file->sections[i], err);
 		return rc == ERR_CORRUPT ? 0 : rc;
 	}
 	return 0;
@@ -239,8 +253,6 @@ static int collect_table(struct symbol_set *set, const struct elf_file *file, en
 
 int symtab_collect_full(struct symbol_set *set, const struct elf_file *file, struct err *err)
 {
-	/* What a table before gave no functions has no names that are needed. */
-	drop_pool(set, POOL_SYMTAB);
 	return collect_table(set, file, POOL_SYMTAB, SHT_SYMTAB, err);
 }
 
@@ -261,8 +273,11 @@ int symtab_collect(struct symbol_set *set, const struct elf_file *file,
 		   const struct elf_file *debug, struct err *err)
 {
 	int rc = collect_best(set, file, debug, err);
+	size_t before = set->count;
 
 	if (!rc)
 		rc = collect_table(set, file, POOL_DYNSYM, SHT_DYNSYM, err);
+	if (!rc && set->count == before && !file->info.has_symtab)
+		rc = dynamic_collect(set, file, err);
 	return rc;
 }

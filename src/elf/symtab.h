@@ -42,9 +42,21 @@ const struct exec_range *symbol_set_range(const struct symbol_set *set, uint64_t
 struct str symbol_set_name(const struct symbol_set *set, const struct raw_symbol *symbol);
 
 /* Adds the functions of .symtab, or in its place debug's (may be NULL), or those of .gnu_debugdata, and
- * of .dynsym. Damaged tables are passed over. */
+ * of .dynsym; where that gives nothing, those of PT_DYNAMIC. Damaged tables are passed over. */
 MUST_USE int symtab_collect(struct symbol_set *set, const struct elf_file *file,
 			    const struct elf_file *debug, struct err *err);
+/* A symbol table in a file. */
+struct symtab_place {
+	uint64_t offset, size;
+	uint64_t names_offset, names_size;
+};
+
+/* Adds its functions. ERR_CORRUPT, ERR_LIMIT. */
+MUST_USE int symtab_collect_place(struct symbol_set *set, const struct elf_file *file,
+				  enum name_pool pool, const struct symtab_place *place,
+				  struct err *err);
+/* Adds those that PT_DYNAMIC leads to. What is damaged or too large is passed over. */
+MUST_USE int dynamic_collect(struct symbol_set *set, const struct elf_file *file, struct err *err);
 /* Adds those of the .symtab of one file alone. */
 MUST_USE int symtab_collect_full(struct symbol_set *set, const struct elf_file *file,
 				 struct err *err);
