@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@
 #include "base/mem.h"
 #include "elf/elf.h"
 
+static const int niceness = -10;
 static const uint64_t tick_ns = 100 * NS_PER_MS;
 static const uint64_t pause_ns = 5 * NS_PER_MS; /* between two looks at least */
 static const uint64_t first_report_ns = NS_PER_S;
@@ -240,6 +242,9 @@ static bool wait_for_tick(const struct agent *agent)
 static void *run(void *arg)
 {
 	struct agent *agent = arg;
+	/* A host without a CPU to spare is the one that people look at. The thread needs little, but soon;
+	 * without the right to it, it goes on as it is. */
+	(void)setpriority(PRIO_PROCESS, 0, niceness);
 	while (wait_for_tick(agent)) {
 		intake_take(&agent->intake);
 		do_due_work(agent);

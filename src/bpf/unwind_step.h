@@ -387,6 +387,10 @@ static inline __attribute__((always_inline)) bool unwind_read_fp(struct unwind_w
 		at = w->fp + (__u64)(__s64)rule->fp_offset;
 	else
 		return true;
+	/* In an epilogue, behind its pop: compilers do not say so, but the register is the caller's again,
+	 * and what was below sp may be gone. */
+	if (at < w->sp && rule->fp == UNWIND_FP_AT_CFA && !w->guessed)
+		return true;
 	return unwind_read(m, at, ret);
 }
 
