@@ -70,7 +70,7 @@ int symbol_set_init(struct symbol_set *set, const struct elf_file *file, size_t 
 	return 0;
 }
 
-static void drop_pool(struct symbol_set *set, int pool)
+static void drop_pool(struct symbol_set *set, enum name_pool pool)
 {
 	mem_free((void *)(uintptr_t)set->pools[pool].ptr);
 	set->pools[pool] = (struct str){0};
@@ -80,7 +80,7 @@ void symbol_set_deinit(struct symbol_set *set)
 {
 	mem_free(set->symbols);
 	mem_free(set->ranges);
-	for (int i = 0; i < POOL_COUNT; i++)
+	for (enum name_pool i = 0; i < POOL_COUNT; i++)
 		drop_pool(set, i);
 	*set = (struct symbol_set){0};
 }
