@@ -82,14 +82,14 @@ enum unwind_fp {
 
 enum unwind_ra {
 	UNWIND_RA_AT_CFA,   /* *(CFA + ra_offset); x86-64: -8 always in practice */
-	UNWIND_RA_REGISTER, /* arm64: in the link register; leaves only */
+	UNWIND_RA_REGISTER, /* leaves only; arm64: the link register, x86-64: reg */
 };
 
 struct unwind_rule {
 	__u8 cfa; /* enum unwind_cfa */
 	__u8 fp;  /* enum unwind_fp */
 	__u8 ra;  /* enum unwind_ra */
-	__u8 reg; /* UNWIND_CFA_REGISTER: DWARF number */
+	__u8 reg; /* UNWIND_CFA_REGISTER, or x86-64's UNWIND_RA_REGISTER: DWARF number */
 	__s32 cfa_offset;
 	__s16 fp_offset, ra_offset;
 	__s32 cfa_add;

@@ -403,8 +403,16 @@ static inline __attribute__((always_inline)) __u32 unwind_read_pc(struct unwind_
 	if (rule->cfa == UNWIND_CFA_SIGNAL) {
 		at = base +
 		     (unwind_is_arm64(m) ? UNWIND_ARM64_SIGCONTEXT_PC : UNWIND_X86_SIGCONTEXT_PC);
-	} else if (rule->ra == UNWIND_RA_REGISTER) {
+	} else if (rule->ra == UNWIND_RA_REGISTER && unwind_is_arm64(m)) {
 		*ret = w->lr;
+		return UNWIND_MORE;
+	} else if (rule->ra == UNWIND_RA_REGISTER) {
+		/* vfork's: what is on the stack the child overwrites. */
+		__u64 reg = rule->reg;
+		if (w->no_registers || reg >= UNWIND_REGISTERS)
+			return UNWIND_END_RULE;
+		UNWIND_HIDE(reg);
+		*ret = w->registers[reg & (UNWIND_REGISTERS - 1)];
 		return UNWIND_MORE;
 	}
 	return unwind_read(m, at, ret) ? UNWIND_MORE : unwind_unreadable(w);

@@ -41,6 +41,7 @@ enum cfi_where {
 	CFI_UNDEFINED,
 	CFI_AT_CFA, /* *(CFA + offset) */
 	CFI_AT_REG, /* *(reg + offset) */
+	CFI_IN_REG, /* reg */
 	CFI_ELSEWHERE,
 };
 

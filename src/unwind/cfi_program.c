@@ -75,8 +75,11 @@ static void set_column(struct cfi_run *run, uint64_t reg, enum cfi_where where, 
 {
 	struct cfi_reg *col = column(run, &run->state, reg);
 
-	if (col)
-		*col = (struct cfi_reg){.where = where, .offset = offset};
+	if (!col)
+		return;
+	*col = (struct cfi_reg){.where = where, .offset = offset};
+	if (where == CFI_IN_REG)
+		*col = (struct cfi_reg){.where = where, .reg = (uint32_t)offset};
 }
 
 static void restore_column(struct cfi_run *run, uint64_t reg)
@@ -218,7 +221,10 @@ static bool run_column_op(struct cfi_run *run, uint8_t op)
 		(void)parse_block(c);
 		set_column(run, reg, CFI_ELSEWHERE, 0);
 		break;
-	default: /* REGISTER, VAL_OFFSET, VAL_OFFSET_SF: one operand of no interest */
+	case DW_CFA_REGISTER:
+		set_column(run, reg, CFI_IN_REG, (int64_t)operand(c));
+		break;
+	default: /* VAL_OFFSET, VAL_OFFSET_SF: one operand of no interest */
 		(void)cur_sleb(c);
 		set_column(run, reg, CFI_ELSEWHERE, 0);
 	}

@@ -7,6 +7,7 @@
 enum {
 	/* struct sigcontext of x86-64 starts with r8; rsp is the 16th of its 8-byte fields. */
 	X86_SIGCONTEXT_RSP = 15 * 8,
+	X86_REGISTERS = 16,
 	/* arm64: struct rt_sigframe is siginfo (128) and ucontext, whose mcontext is at 176. */
 	ARM64_SIGCONTEXT = 128 + 176,
 };
@@ -88,6 +89,11 @@ static bool set_ra(const struct cfi_machine *machine, const struct cfi_state *st
 	if (ra.where == CFI_SAME && machine->machine == EM_AARCH64) {
 		rule->ra = UNWIND_RA_REGISTER;
 		return true;
+	}
+	if (ra.where == CFI_IN_REG && machine->machine == EM_X86_64) { /* vfork */
+		rule->ra = UNWIND_RA_REGISTER;
+		rule->reg = (uint8_t)ra.reg;
+		return ra.reg < X86_REGISTERS && rule->cfa != UNWIND_CFA_REGISTER;
 	}
 	rule->ra = UNWIND_RA_AT_CFA;
 	rule->ra_offset = (int16_t)ra.offset;

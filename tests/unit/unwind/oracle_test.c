@@ -67,7 +67,7 @@ static struct unwind_rule cfa_of(Dwarf_Frame *frame)
 	return rule;
 }
 
-enum saved { SAME, UNDEFINED, AT_CFA, BY_EXPRESSION };
+enum saved { SAME, UNDEFINED, AT_CFA, IN_REGISTER, BY_EXPRESSION };
 
 static enum saved saved_at(Dwarf_Frame *frame, int reg, int64_t *ret_offset)
 {
@@ -78,6 +78,12 @@ static enum saved saved_at(Dwarf_Frame *frame, int reg, int64_t *ret_offset)
 	assert_int_equal(dwarf_frame_register(frame, reg, mem, &ops, &count), 0);
 	if (count == 0)
 		return ops == NULL ? SAME : UNDEFINED;
+	if (ops[0].atom == DW_OP_regx ||
+	    (ops[0].atom >= DW_OP_reg0 && ops[0].atom <= DW_OP_reg31)) {
+		*ret_offset = ops[0].atom == DW_OP_regx ? (int64_t)ops[0].number
+							: ops[0].atom - DW_OP_reg0;
+		return IN_REGISTER;
+	}
 	if (ops[0].atom != DW_OP_call_frame_cfa || count > 2)
 		return BY_EXPRESSION;
 	*ret_offset = count == 2 ? (int64_t)ops[1].number : 0;
@@ -94,9 +100,14 @@ static struct unwind_rule rule_of(Dwarf_Frame *frame, bool signal)
 		return (struct unwind_rule){.cfa = UNWIND_CFA_SIGNAL, .cfa_offset = 40};
 	if (ra == UNDEFINED)
 		return (struct unwind_rule){.cfa = UNWIND_CFA_END};
-	if (ra != AT_CFA || rule.cfa == UNWIND_CFA_UNKNOWN)
+	if (ra == IN_REGISTER && rule.cfa == UNWIND_CFA_SP) {
+		rule.ra = UNWIND_RA_REGISTER;
+		rule.reg = (uint8_t)ra_at;
+	} else if (ra == AT_CFA && rule.cfa != UNWIND_CFA_UNKNOWN) {
+		rule.ra_offset = (int16_t)ra_at;
+	} else {
 		return (struct unwind_rule){.cfa = UNWIND_CFA_UNKNOWN};
-	rule.ra_offset = (int16_t)ra_at;
+	}
 	rule.fp_offset = (int16_t)fp_at;
 	rule.fp = fp == SAME ? UNWIND_FP_SAME : fp == AT_CFA ? UNWIND_FP_AT_CFA : UNWIND_FP_LOST;
 	return rule;

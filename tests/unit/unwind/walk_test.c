@@ -237,12 +237,15 @@ static void a_frame_pointer_that_is_lost_is_not_used(void **state)
 
 static void a_rule_by_another_register_needs_registers(void **state)
 {
-	const struct unwind_rule rules[] = {
-		{.cfa = UNWIND_CFA_REGISTER, .reg = 10, .ra_offset = -8}};
-	struct world *w = make_world(rules, 1);
+	const struct unwind_rule rules[] =
+		{{.cfa = UNWIND_CFA_REGISTER, .reg = 10, .ra_offset = -8},
+		 {.cfa = UNWIND_CFA_SP, .ra = UNWIND_RA_REGISTER, .reg = 5}};
 	(void)state;
-	assert_int_equal(walk(w), UNWIND_END_RULE);
-	free_world(w);
+	for (size_t i = 0; i < 2; i++) {
+		struct world *w = make_world(&rules[i], 1);
+		assert_int_equal(walk(w), UNWIND_END_RULE);
+		free_world(w);
+	}
 }
 
 /* ---- signals ---- */
