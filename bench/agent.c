@@ -2,9 +2,11 @@
  *
  *	bpf.hot.N	ns of the program per sample of a tight loop N calls deep, at 5 kHz
  *	bpf.cold.32.*	the same at 97 Hz, of a program that keeps the caches busy
+ *	bpf.verifier	instructions that the verifier processes at load
  *	agent.*		CPU time per 30 s, memory and losses at 97 Hz on busy CPUs
  *	perf_*		what `perf record` takes for the same
  *
+ * Stacks are walked by tables: the sampled programs keep no frame pointers.
  * Needs root. BENCH_SECONDS (default 10) is how long the agent is measured. */
 #include <bpf/bpf.h>
 #include <signal.h>
@@ -20,10 +22,15 @@
 #include "agent/sampler.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "process_tables.h"
 #include "profile/profile.h"
 
 enum { HOT_HZ = 5000, COLD_HZ = 97, AGENT_HZ = 97, COLD_SAMPLES_MAX = 1024, BURNERS_MAX = 64 };
-enum { THRASH_BYTES = 64 << 20 };
+enum { THRASH_BYTES = 64 << 20, SPACE_CHUNKS = 8 };
+
+enum { DEPTH_MAX = 512, COLD_DEPTH = 32 };
+/* The loop itself, main, and the C library's two and _start below it. */
+enum { FRAMES_BELOW = 5 };
 
 static volatile uint64_t sink;
 
@@ -76,46 +83,80 @@ static void stop(pid_t pid)
 
 /* ---- the program in the kernel ---- */
 
-static void ignore_sample(void *ctx, const struct sample *sample)
+struct target {
+	struct sampler *sampler;
+	struct unwind_space *space;
+	uint64_t samples, frames, whole;
+};
+
+static void on_sample(void *ctx, const struct sample *sample)
 {
-	(void)ctx;
-	(void)sample;
+	struct target *target = ctx;
+	target->samples++;
+	target->frames += sample->user_count;
+	target->whole += sample->end == UNWIND_END_ROOT;
 }
 
-static struct sampler *sample_process(uint32_t hz, pid_t pid)
+static void give_up(const struct err *err)
 {
-	struct sampler_options options = {.samples_per_second = hz};
-	struct sampler *sampler = NULL;
+	fprintf(stderr, "%s\n", err->text);
+	exit(0);
+}
+
+static void sample_process(uint32_t hz, pid_t pid, struct target *ret)
+{
+	struct sampler_options options = {.samples_per_second = hz, .space_chunks = SPACE_CHUNKS};
+	struct process_tables tables;
+	uint32_t chunks;
 	struct err err;
-	if (sampler_create(&options, &sampler, &err) || sampler_attach_pid(sampler, pid, &err)) {
-		fprintf(stderr, "%s\n", err.text);
-		exit(0);
-	}
-	return sampler;
+	*ret = (struct target){0};
+	if (sampler_create(&options, &ret->sampler, &err))
+		give_up(&err);
+	void *memory = sampler_space(ret->sampler, &chunks);
+	if (unwind_space_create(memory, chunks, &ret->space, &err))
+		give_up(&err);
+	process_tables_make(ret->space, pid, &tables);
+	if (sampler_publish(ret->sampler, (uint32_t)pid, tables.place, tables.count, &err) ||
+	    sampler_attach_pid(ret->sampler, pid, &err))
+		give_up(&err);
 }
 
-static void poll_stats(struct sampler *sampler, struct sampler_stats *ret)
+/* The figures are of stacks that are whole and as deep as the name says, or they are none. */
+static void stop_sampling(struct target *target, int depth)
 {
-	(void)!sampler_consume(sampler, ignore_sample, NULL, NULL);
-	sampler_get_stats(sampler, ret);
+	double frames = (double)target->frames / (double)target->samples;
+	if (target->whole < target->samples || frames < depth - 1.5 || frames > depth + 1.5)
+		fprintf(stderr, "depth %d: %lu of %lu stacks are whole, %.1f frames on average\n",
+			depth, (unsigned long)target->whole, (unsigned long)target->samples,
+			frames);
+	unwind_space_destroy(target->space);
+	sampler_destroy(target->sampler);
+}
+
+static void poll_stats(struct target *target, struct sampler_stats *ret)
+{
+	(void)!sampler_consume(target->sampler, on_sample, target, NULL);
+	sampler_get_stats(target->sampler, ret);
 }
 
 static void bench_hot(int depth)
 {
-	/* The loop itself, its callers, and main and what is below it. */
-	pid_t pid = start_burner(depth - 4, spin);
-	struct sampler *sampler = sample_process(HOT_HZ, pid);
+	pid_t pid = start_burner(depth - FRAMES_BELOW, spin);
+	struct target target;
 	struct sampler_stats before, after;
-	poll_stats(sampler, &before);
+	sample_process(HOT_HZ, pid, &target);
+	poll_stats(&target, &before);
 	for (int i = 0; i < 20; i++) {
 		usleep(50000);
-		poll_stats(sampler, &after);
+		poll_stats(&target, &after);
 	}
 	if (after.run_count > before.run_count)
 		printf("bench bpf.hot.%d %.0f ns\n", depth,
 		       (double)(after.run_ns - before.run_ns) /
 			       (double)(after.run_count - before.run_count));
-	sampler_destroy(sampler);
+	if (depth == DEPTH_MAX)
+		printf("bench bpf.verifier %u instructions\n", after.verifier_instructions);
+	stop_sampling(&target, depth);
 	stop(pid);
 }
 
@@ -128,16 +169,17 @@ static int compare_u64(const void *a, const void *b)
 /* Statistics give sums only, so they are read more often than samples come. */
 static void bench_cold(void)
 {
-	pid_t pid = start_burner(28, thrash);
-	struct sampler *sampler = sample_process(COLD_HZ, pid);
+	pid_t pid = start_burner(COLD_DEPTH - FRAMES_BELOW, thrash);
+	struct target target;
 	uint64_t ns[COLD_SAMPLES_MAX];
 	size_t count = 0;
 	struct sampler_stats last, now;
-	poll_stats(sampler, &last);
+	sample_process(COLD_HZ, pid, &target);
+	poll_stats(&target, &last);
 	uint64_t end_ns = clock_mono_ns() + 4ULL * NS_PER_S;
 	while (clock_mono_ns() < end_ns && count < COLD_SAMPLES_MAX) {
 		usleep(3000);
-		poll_stats(sampler, &now);
+		poll_stats(&target, &now);
 		if (now.run_count == last.run_count + 1)
 			ns[count++] = now.run_ns - last.run_ns;
 		last = now;
@@ -147,13 +189,13 @@ static void bench_cold(void)
 		printf("bench bpf.cold.32.p50 %lu ns\n", (unsigned long)ns[count / 2]);
 		printf("bench bpf.cold.32.p99 %lu ns\n", (unsigned long)ns[count * 99 / 100]);
 	}
-	sampler_destroy(sampler);
+	stop_sampling(&target, COLD_DEPTH);
 	stop(pid);
 }
 
 static void bench_bpf(void)
 {
-	const int depths[] = {8, 32, 128, 512};
+	const int depths[] = {8, 32, 128, DEPTH_MAX};
 	FD_AUTO int stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	if (stats_fd < 0) {
 		fprintf(stderr, "BPF statistics are not available\n");
