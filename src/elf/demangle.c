@@ -7,12 +7,25 @@
  * Rust, decoded on the heap and printed in one piece before it is freed: it is
  * known by its non-ASCII bytes, and the leap waits for the next piece.
  * Recursion is bounded by libiberty's own limits, which DMGL_NO_RECURSE_LIMIT
- * would switch off and we do not. */
+ * would switch off and we do not.
+ *
+ * D is demangled into memory of the heap without any limit. Each back reference
+ * can double what there is, so a name may have a few only, and only so many bytes. */
 #include "elf/symtab.h"
 
 #include <ctype.h>
 #include <libiberty/demangle.h>
 #include <setjmp.h>
+#include <stdlib.h>
+
+#include "elf/demangle_short.h"
+
+enum {
+	SHORT_FORM = DMGL_ANSI,
+	FULL_FORM = DMGL_ANSI | DMGL_PARAMS | DMGL_VERBOSE,
+	D_NAME_MAX_BYTES = 1024,
+	D_BACK_REFERENCES_MAX = 8,
+};
 
 struct output {
 	char text[SYMBOL_DISPLAY_MAX];
@@ -48,22 +61,49 @@ static void take_output(const char *text, size_t len, void *arg)
 		longjmp(out->full, 1);
 }
 
+static bool is_d_name(const char *mangled)
+{
+	unsigned references = 0;
+
+	if (strncmp(mangled, "_D", 2) != 0 || strlen(mangled) > D_NAME_MAX_BYTES)
+		return false;
+	for (const char *c = mangled; *c; c++)
+		references += *c == 'Q';
+	return references <= D_BACK_REFERENCES_MAX;
+}
+
+static bool demangle_d(const char *mangled, int form, struct output *out)
+{
+	char *text = dlang_demangle(mangled, form);
+
+	if (!text)
+		return false;
+	size_t len = form == SHORT_FORM ? d_name_shorten(text) : strlen(text);
+	out->cut = len > sizeof(out->text);
+	out->len = out->cut ? sizeof(out->text) : len;
+	memcpy(out->text, text, out->len);
+	free(text);
+	return out->len > 0;
+}
+
 /* mangled ends with NUL. */
-static bool demangle(const char *mangled, struct output *out)
+static bool demangle(const char *mangled, int form, struct output *out)
 {
 	out->len = 0;
 	out->cut = false;
 	out->rust = true;
+	if (mangled[1] == 'D')
+		return is_d_name(mangled) && demangle_d(mangled, form, out);
 	if (setjmp(out->full))
 		return true;
 	/* Rust's legacy mangling is also a valid Itanium name, so Rust goes first. */
-	if (rust_demangle_callback(mangled, DMGL_ANSI, take_output, out))
+	if (rust_demangle_callback(mangled, form, take_output, out))
 		return true;
 	out->len = 0;
 	out->cut = false;
 	out->rust = false;
-	return mangled[1] != 'R' &&
-	       cplus_demangle_v3_callback(mangled, DMGL_ANSI, take_output, out) && out->len > 0;
+	return mangled[1] != 'R' && cplus_demangle_v3_callback(mangled, form, take_output, out) &&
+	       out->len > 0;
 }
 
 static bool is_number(struct str s)
@@ -125,17 +165,17 @@ static bool looks_mangled(struct str name)
 {
 	return name.len > 3 && name.len <= NAME_MAX_BYTES &&
 	       (str_starts_with(name, STR("_Z")) || str_starts_with(name, STR("_R")) ||
-		str_starts_with(name, STR("_GLOBAL__")));
+		str_starts_with(name, STR("_D")) || str_starts_with(name, STR("_GLOBAL__")));
 }
 
-/* The first `len` bytes of name, demangled into scratch. */
-static bool demangle_head(struct str name, size_t len, struct buf *scratch)
+/* The first `len` bytes of name (or all, when it is shorter), demangled into scratch. */
+static bool demangle_head(struct str name, size_t len, int form, struct buf *scratch)
 {
 	char mangled[NAME_MAX_BYTES + 1];
 	struct output out;
 
 	str_copy(mangled, sizeof(mangled), str_sub(name, 0, len));
-	if (!demangle(mangled, &out))
+	if (!demangle(mangled, form, &out))
 		return false;
 	append_display(scratch, &out);
 	return true;
@@ -146,15 +186,29 @@ static bool display_mangled(struct str name, struct buf *scratch)
 	ptrdiff_t dot = str_find_char(name, '.');
 	size_t head = dot < 0 ? name.len : (size_t)dot;
 
-	if (demangle_head(name, head, scratch)) {
+	if (demangle_head(name, head, SHORT_FORM, scratch)) {
 		append_kept_suffix(scratch, str_sub(name, head, name.len));
 		return true;
 	}
 	/* Some languages put dots into identifiers. */
-	return head < name.len && demangle_head(name, name.len, scratch);
+	return head < name.len && demangle_head(name, name.len, SHORT_FORM, scratch);
 }
 
-struct str symbol_display_name(struct str system_name, struct buf *scratch)
+static bool display_short(struct str name, struct buf *scratch)
+{
+	if (looks_mangled(name))
+		return display_mangled(name, scratch);
+	return go_name_shorten(name, scratch);
+}
+
+/* The linker's suffixes and all. */
+static bool display_full(struct str name, struct buf *scratch)
+{
+	return looks_mangled(name) && demangle_head(name, name.len, FULL_FORM, scratch);
+}
+
+static struct str display(struct str system_name, struct buf *scratch,
+			  bool (*form)(struct str name, struct buf *scratch))
 {
 	static const struct str plt = {"@plt", 4};
 	struct str name = system_name;
@@ -163,9 +217,19 @@ struct str symbol_display_name(struct str system_name, struct buf *scratch)
 	buf_clear(scratch);
 	if (stub)
 		name.len -= plt.len;
-	if (!looks_mangled(name) || !display_mangled(name, scratch))
+	if (!form(name, scratch))
 		return system_name;
 	if (stub)
 		buf_str(scratch, plt);
 	return scratch->failed ? system_name : buf_text(scratch);
+}
+
+struct str symbol_display_name(struct str system_name, struct buf *scratch)
+{
+	return display(system_name, scratch, display_short);
+}
+
+struct str symbol_full_name(struct str system_name, struct buf *scratch)
+{
+	return display(system_name, scratch, display_full);
 }

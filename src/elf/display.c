@@ -1,5 +1,7 @@
 #include "elf/display.h"
 
+#include "elf/demangle_short.h"
+
 enum {
 	TEXTS_MAX_BYTES = 2 << 20,
 	NAMES_MAX = 16384,
@@ -46,7 +48,7 @@ static bool remember(struct display_memo *memo, uint64_t hash, struct str system
 struct str display_memo_get(struct display_memo *memo, struct str system_name)
 {
 	/* Mangled names start with an underscore, so most names of C need no look. */
-	if (system_name.len == 0 || system_name.ptr[0] != '_')
+	if (system_name.len == 0 || (system_name.ptr[0] != '_' && !go_name_has_shapes(system_name)))
 		return system_name;
 	uint64_t hash = str_hash(system_name);
 	uint64_t *slot = map_get(&memo->known, hash);

@@ -151,16 +151,21 @@ enum { SYMBOL_DISPLAY_MAX = 2048 /* bytes, then "…" */ };
  *   C++ (Itanium)   qualified name with template arguments, without parameters and return type:
  *                   _ZNSt6vectorIiSaIiEE9push_backERKi -> std::vector<int, std::allocator<int> >::push_back
  *   Rust v0, legacy path without crate hashes: core::fmt::write
+ *   D               qualified name with template arguments: std.stdio.writeln!(string).writeln
+ *   Go              generic functions by what they were shaped for: slices.Sort[int]
  *   clone suffixes  dropped after a demangled name (.constprop.0 .isra.0 .part.0 .cold .llvm.123
  *                   .lto_priv.0 .localalias …): one function in the source, one in the graph. Suffixes
  *                   we do not know (.avx2) stay. Names of C functions stay as they are, suffix and all.
  *   name@plt        the name demangled, then @plt
  *   anything else   as it is
  *
- * Names above 1 KiB (C++, a limit of libiberty) or 4 KiB (Rust) are not demangled; work and output
+ * Names above 1 KiB (C++, a limit of libiberty, and D) or 4 KiB (Rust) are not demangled; work and output
  * are bounded, whatever the name; the worst found takes 260 KiB of stack. Valid UTF-8 in, valid
  * UTF-8 out. No memory: system_name. */
 struct str symbol_display_name(struct str system_name, struct buf *scratch);
+/* The full form: with parameters, return types of templates, crate hashes and suffixes, as c++filt and
+ * rustfilt print it. The same limits. */
+struct str symbol_full_name(struct str system_name, struct buf *scratch);
 
 /* ---- the cache --------------------------------------------------------- */
 

@@ -16,7 +16,7 @@ enum {
 	UNPACKED_MAX_BYTES = 64 << 20,
 	/* xz -6 has a dictionary of 8 MiB, and -9 one of 64. */
 	DECODER_MAX_BYTES = 66 << 20,
-	PIECE_BYTES = 256 << 10,
+	PIECE_BYTES = 64 << 10,
 };
 
 static void *alloc(void *ctx, size_t count, size_t size)

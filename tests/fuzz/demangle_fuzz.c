@@ -4,6 +4,14 @@
 
 #include "elf/elf.h"
 
+static void check(struct str name, struct str shown)
+{
+	if (!str_is_utf8(shown))
+		abort();
+	if (shown.ptr != name.ptr && shown.len > SYMBOL_DISPLAY_MAX + 3 + name.len)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -14,11 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!str_is_utf8(name) || (size > 0 && memchr(data, 0, size)))
 		return 0;
 	buf_init(&scratch, 0);
-	struct str shown = symbol_display_name(name, &scratch);
-	if (!str_is_utf8(shown))
-		abort();
-	if (shown.ptr != name.ptr && shown.len > SYMBOL_DISPLAY_MAX + 3 + size)
-		abort();
+	check(name, symbol_display_name(name, &scratch));
+	check(name, symbol_full_name(name, &scratch));
 	buf_deinit(&scratch);
 	return 0;
 }

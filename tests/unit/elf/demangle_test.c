@@ -248,9 +248,86 @@ static void a_program_is_shown_as_cxxfilt_shows_it(void **state)
 	elf_symbols_free(symbols);
 }
 
+static void d_functions_are_shown_without_parameters(void **state)
+{
+	static const struct name_case cases[] = {
+		{"_Dmain", "D main"},
+		{"_D8demangle4testFaZv", "demangle.test"},
+		{"_D8demangle4test3fooMxFZv", "demangle.test.foo"},
+		{"_D8demangle__T4testTaZv", "demangle.test!(char)"},
+		{"_D8demangle3fooFZ3barMFiZv", "demangle.foo.bar"},
+		{"_D3std5stdio__T7writelnTAyaZQnFNfQjZv",
+		 "std.stdio.writeln!(immutable(char)[]).writeln"},
+		{"_DYNAMIC", "_DYNAMIC"},
+		{"_D", "_D"},
+		{"_D8demang", "_D8demang"},
+	};
+
+	(void)state;
+	CHECK(cases);
+}
+
+/* Each reference may double what there is. */
+static void d_names_that_would_unpack_are_left_alone(void **state)
+{
+	char name[600] = "_D3fooFSQaSQaSQaSQaSQaSQaSQaSQaSQaZv";
+	struct buf scratch;
+
+	(void)state;
+	buf_init(&scratch, 0);
+	assert_text(symbol_display_name(str_of(name), &scratch), name);
+	strcpy(name, "_D3fooF");
+	for (int i = 0; i < 500; i++)
+		strcat(name, "A");
+	assert_text(symbol_display_name(str_of(name), &scratch), name);
+	buf_deinit(&scratch);
+}
+
+static void go_functions_are_shown_by_what_they_are_shaped_for(void **state)
+{
+	static const struct name_case cases[] = {
+		{"main.Map[go.shape.int,go.shape.string]", "main.Map[int,string]"},
+		{"main.(*List[go.shape.int_0]).Add", "main.(*List[int]).Add"},
+		{"slices.pdq[go.shape.struct { main.a_1 int }]",
+		 "slices.pdq[struct { main.a_1 int }]"},
+		{"main.Map[...]", "main.Map[...]"},
+		{"main.Map[int]", "main.Map[int]"},
+		{"go.shape.int", "go.shape.int"},
+	};
+
+	(void)state;
+	CHECK(cases);
+}
+
+static void the_full_form_keeps_everything(void **state)
+{
+	static const struct name_case cases[] = {
+		{"_ZN3foo3barEi", "foo::bar(int)"},
+		{"_ZN3foo3barEi.constprop.0", "foo::bar(int) [clone .constprop.0]"},
+		{"_ZN3foo3barEi@plt", "foo::bar(int)@plt"},
+		{"_Z3maxIdET_S0_S0_", "double max<double>(double, double)"},
+		{"_ZN4core3fmt5write17h0123456789abcdefE", "core::fmt::write::h0123456789abcdef"},
+		{"_RNvCs1ZVfQdTwIpf_5regex6escape", "regex[1747e67f9005a01f]::escape"},
+		{"_D8demangle4testFaZv", "demangle.test(char)"},
+		{"main.Map[go.shape.int]", "main.Map[go.shape.int]"},
+		{"main", "main"},
+	};
+	struct buf scratch;
+
+	(void)state;
+	buf_init(&scratch, 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_text(symbol_full_name(str_of(cases[i].system), &scratch), cases[i].display);
+	buf_deinit(&scratch);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(d_functions_are_shown_without_parameters),
+		cmocka_unit_test(d_names_that_would_unpack_are_left_alone),
+		cmocka_unit_test(go_functions_are_shown_by_what_they_are_shaped_for),
+		cmocka_unit_test(the_full_form_keeps_everything),
 		cmocka_unit_test(cplusplus_names_lose_their_parameters),
 		cmocka_unit_test(rust_names_lose_their_hashes),
 		cmocka_unit_test(parts_and_copies_of_a_function_are_one_function),
