@@ -20,6 +20,7 @@ enum {
 	TEXTS_BYTES = 4 << 20, /* of one answer */
 	SCOPES_MAX = 1024,     /* blocks and inlined calls, one in the other */
 	SIBLINGS_MAX = 1 << 20,
+	ORIGINS_MAX = 4, /* an instance of a definition of a declaration */
 };
 
 struct dwarf_file {
@@ -144,17 +145,9 @@ void dwarf_file_close(struct dwarf_file *file)
 
 /* ---- from an address to the functions there ---- */
 
-/* By .debug_aranges, for units that do not say their ranges themselves. */
-static struct dwarf_unit *unit_by_aranges(struct dwarf_file *file, uint64_t vaddr)
+/* The unit whose DIE is at the offset; units are in the order of their offsets. */
+static struct dwarf_unit *unit_at(struct dwarf_file *file, Dwarf_Off offset)
 {
-	Dwarf_Aranges *aranges;
-	Dwarf_Off offset;
-	size_t count;
-
-	if (dwarf_getaranges(file->dwarf, &aranges, &count) ||
-	    dwarf_getarangeinfo(dwarf_getarange_addr(aranges, vaddr), NULL, NULL, &offset))
-		return NULL;
-	/* Units are in the order of their offsets. */
 	for (size_t low = 0, high = file->unit_count; low < high;) {
 		size_t middle = low + (high - low) / 2;
 		Dwarf_Off there = dwarf_dieoffset(&file->units[middle].die);
@@ -166,6 +159,19 @@ static struct dwarf_unit *unit_by_aranges(struct dwarf_file *file, uint64_t vadd
 			high = middle;
 	}
 	return NULL;
+}
+
+/* By .debug_aranges, for units that do not say their ranges themselves. */
+static struct dwarf_unit *unit_by_aranges(struct dwarf_file *file, uint64_t vaddr)
+{
+	Dwarf_Aranges *aranges;
+	Dwarf_Off offset;
+	size_t count;
+
+	if (dwarf_getaranges(file->dwarf, &aranges, &count) ||
+	    dwarf_getarangeinfo(dwarf_getarange_addr(aranges, vaddr), NULL, NULL, &offset))
+		return NULL;
+	return unit_at(file, offset);
 }
 
 static struct dwarf_unit *find_unit(struct dwarf_file *file, uint64_t vaddr)
@@ -233,17 +239,47 @@ static Dwarf_Word die_number(Dwarf_Die *die, unsigned int name)
 	return dwarf_formudata(dwarf_attr(die, name, &attr), &value) ? 0 : value;
 }
 
+/* The DIE that an instance or a definition is of, where the function was declared. */
+static Dwarf_Die declaration_of(Dwarf_Die die)
+{
+	static const unsigned int names[] = {DW_AT_abstract_origin, DW_AT_specification};
+	Dwarf_Attribute attr;
+	Dwarf_Die next;
+
+	for (size_t step = 0; step < 2 * ORIGINS_MAX; step++) {
+		if (dwarf_formref_die(dwarf_attr(&die, names[step % 2], &attr), &next))
+			die = next;
+	}
+	return die;
+}
+
+/* What has no linkage name, since no other file can mean it, has no namespace in its name. */
+static struct str qualified_name(struct dwarf_file *file, Dwarf_Die *die, struct str name)
+{
+	Dwarf_Die declaration = declaration_of(*die), unit_die;
+	struct dwarf_unit *unit = NULL;
+
+	if (dwarf_cu_die(declaration.cu, &unit_die, NULL, NULL, NULL, NULL, NULL, NULL))
+		unit = unit_at(file, dwarf_dieoffset(&unit_die));
+	return unit ? dwarf_unit_qualify(unit, &declaration, name, &file->texts) : name;
+}
+
 static void name_row(struct dwarf_file *file, Dwarf_Die *die, struct dwarf_row *row)
 {
 	struct str linkage = die_text(die, DW_AT_linkage_name);
 
 	if (linkage.len == 0)
 		linkage = die_text(die, DW_AT_MIPS_linkage_name);
-	row->system_name = linkage.len > 0 ? linkage : die_text(die, DW_AT_name);
-	struct str display = symbol_display_name(row->system_name, &file->scratch);
+	if (linkage.len == 0) {
+		row->system_name = die_text(die, DW_AT_name);
+		row->name = qualified_name(file, die, row->system_name);
+		return;
+	}
+	row->system_name = linkage;
+	struct str display = symbol_display_name(linkage, &file->scratch);
 	if (display.ptr == file->scratch.ptr)
 		display = arena_str(&file->texts, display);
-	row->name = display.ptr ? display : row->system_name;
+	row->name = display.ptr ? display : linkage;
 }
 
 static uint32_t small_number(Dwarf_Word value)

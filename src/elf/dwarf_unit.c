@@ -4,14 +4,13 @@
 #include <string.h>
 
 enum {
-	NAMESPACES_MAX = 64, /* one in the other */
-	DIES_MAX = 1 << 24,  /* of one unit; the largest seen have some million */
 	RANGES_OF_DIE_MAX = 1 << 20,
 };
 
 void dwarf_unit_deinit(struct dwarf_unit *unit)
 {
 	dwarf_ranges_deinit(&unit->functions);
+	dwarf_spaces_deinit(&unit->spaces);
 }
 
 int dwarf_die_ranges(Dwarf_Die *die, uint64_t item, struct dwarf_ranges *ranges, struct err *err)
@@ -100,50 +99,11 @@ struct dwarf_place dwarf_unit_line(struct dwarf_unit *unit, uint64_t vaddr)
 
 /* ---- functions ---- */
 
-/* What may hold functions that have machine code. */
-static bool is_space(int tag)
-{
-	return tag == DW_TAG_namespace || tag == DW_TAG_module || tag == DW_TAG_structure_type ||
-	       tag == DW_TAG_class_type || tag == DW_TAG_union_type;
-}
-
-/* One step of a walk over the unit's spaces: into the DIE at the top, behind it, or back up. */
-static bool next_die(Dwarf_Die *stack, int *depth)
-{
-	Dwarf_Die child;
-
-	if (is_space(dwarf_tag(&stack[*depth])) && *depth + 1 < NAMESPACES_MAX &&
-	    dwarf_child(&stack[*depth], &child) == 0) {
-		stack[++*depth] = child;
-		return true;
-	}
-	while (*depth >= 0) {
-		/* Onto itself is what libdw allows. */
-		if (dwarf_siblingof(&stack[*depth], &stack[*depth]) == 0)
-			return true;
-		--*depth;
-	}
-	return false;
-}
-
 static void read_functions(struct dwarf_unit *unit)
 {
-	Dwarf_Die stack[NAMESPACES_MAX];
-	int depth = 0;
-
-	if (unit->functions_read)
-		return;
+	if (!unit->functions_read)
+		dwarf_spaces_walk(&unit->die, &unit->functions, &unit->spaces);
 	unit->functions_read = true;
-	if (dwarf_child(&unit->die, &stack[0]))
-		return;
-	for (uint32_t i = 0; i < DIES_MAX; i++) {
-		Dwarf_Die *die = &stack[depth];
-		if (dwarf_tag(die) == DW_TAG_subprogram &&
-		    dwarf_die_ranges(die, dwarf_dieoffset(die), &unit->functions, NULL))
-			return;
-		if (!next_die(stack, &depth))
-			return;
-	}
 }
 
 bool dwarf_unit_function(struct dwarf_unit *unit, uint64_t vaddr, Dwarf_Die *ret)
@@ -151,4 +111,11 @@ bool dwarf_unit_function(struct dwarf_unit *unit, uint64_t vaddr, Dwarf_Die *ret
 	read_functions(unit);
 	const struct dwarf_range *found = dwarf_ranges_find(&unit->functions, vaddr);
 	return found && dwarf_offdie(dwarf_cu_getdwarf(unit->die.cu), found->item, ret) != NULL;
+}
+
+struct str dwarf_unit_qualify(struct dwarf_unit *unit, Dwarf_Die *die, struct str name,
+			      struct arena *arena)
+{
+	read_functions(unit);
+	return dwarf_spaces_qualify(&unit->spaces, die, name, arena);
 }

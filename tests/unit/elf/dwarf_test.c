@@ -146,6 +146,26 @@ static void inlined_calls_come_innermost_first(void **state)
 	check_marks(SAMPLE("inlined-zlib"));
 }
 
+/* A function that only its own file can call has no linkage name, from which the rest could be read. */
+static void local_functions_of_cxx_have_their_namespaces(void **state)
+{
+	struct answers answers = {0};
+	struct dwarf *dwarf = create(&answers, 0);
+	char line[64];
+
+	(void)state;
+	command_line("nm '" SAMPLE("inlined-cxx") "' | grep 'GLOBAL__N_16hiddenEi'", line,
+		     sizeof(line));
+	answers.fds[0] = open_path(SAMPLE("inlined-cxx"));
+	ask(dwarf, 0, strtoull(line, NULL, 16));
+	pump(dwarf);
+	const char *expected = "cresset_sample::(anonymous namespace)::hidden classes.cc:";
+	answers.last[strlen(expected)] = '\0';
+	assert_string_equal(answers.last, expected);
+	close(answers.fds[0]);
+	dwarf_destroy(dwarf);
+}
+
 /* The units in the .dwo files are not looked for; the lines are in the program. */
 static void split_dwarf_has_lines(void **state)
 {
@@ -496,6 +516,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(inlined_calls_come_innermost_first),
+		cmocka_unit_test(local_functions_of_cxx_have_their_namespaces),
 		cmocka_unit_test(split_dwarf_has_lines),
 		cmocka_unit_test(a_file_without_dwarf_is_told_once),
 		cmocka_unit_test(a_file_that_cannot_be_opened_is_told_once),
