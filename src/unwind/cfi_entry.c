@@ -207,7 +207,8 @@ static bool parse_cie_head(const struct cfi_section *section, struct cur *c, str
 	if (version != 1 && version != 3 && (version != 4 || section->eh))
 		return false;
 	if (version == 4) {
-		if (cur_u8(c) != POINTER_BYTES || cur_u8(c) != 0) /* address, segment selector */
+		uint8_t address_bytes = cur_u8(c), selector_bytes = cur_u8(c);
+		if (address_bytes != POINTER_BYTES || selector_bytes != 0)
 			return false;
 	}
 	cie->code_align = cur_uleb(c);
