@@ -22,7 +22,7 @@ struct subject {
 
 static const struct subject subjects[] = {
 	{"libc", {"/lib/x86_64-linux-gnu/libc.so.6", "/lib/*/libc.so.6", "/lib64/libc.so.6"}},
-	{"node", {"/usr/bin/node", "/usr/local/bin/node", "/opt/node*/bin/node"}},
+	{"node", {"/usr/lib/*/libnode.so.*", "/usr/bin/node", "/usr/local/bin/node"}},
 	{"libjvm",
 	 {"/usr/lib/jvm/java-17-openjdk-*/lib/server/libjvm.so",
 	  "/usr/lib/jvm/*/lib/server/libjvm.so"}},

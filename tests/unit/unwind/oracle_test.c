@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include <cmocka.h>
 #include <dwarf.h>
@@ -243,12 +244,35 @@ static void rows_of_this_program_are_those_of_libdw(void **state)
 	compare_file("/proc/self/exe");
 }
 
+/* It has no file to compare with; libdw reads it from memory. */
+static void rows_of_the_vdso_are_those_of_libdw(void **state)
+{
+	char *image = (char *)(uintptr_t)getauxval(AT_SYSINFO_EHDR);
+	struct unwind_rows *rows;
+	struct elf_file *file;
+
+	(void)state;
+	if (!image || elf_open_vdso(&file, NULL))
+		skip();
+	elf_version(EV_CURRENT);
+	Elf *elf = elf_memory(image, (size_t)elf_size_bytes(file));
+	Dwarf_CFI *cfi = dwarf_getcfi_elf(elf);
+	assert_non_null(cfi);
+	assert_int_equal(unwind_compile(file, NULL, NULL, &rows, NULL), 0);
+	compare_rows(cfi, rows, 0);
+	unwind_rows_free(rows);
+	elf_close(file);
+	dwarf_cfi_end(cfi);
+	elf_end(elf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_of_the_c_library_are_those_of_libdw),
 		cmocka_unit_test(rows_of_hand_written_assembly_are_those_of_libdw),
 		cmocka_unit_test(rows_of_the_loader_are_those_of_libdw),
+		cmocka_unit_test(rows_of_the_vdso_are_those_of_libdw),
 		cmocka_unit_test(rows_of_this_program_are_those_of_libdw),
 	};
 
