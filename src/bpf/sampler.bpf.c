@@ -49,6 +49,7 @@ static bool unwind_code(struct unwind_memory *m, __u64 address, __u64 *ret);
 static const void *unwind_chunk(struct unwind_memory *m, __u32 place);
 struct unwind_walker;
 static __u32 unwind_find_mapping(struct unwind_walker *w, struct unwind_memory *m);
+static __u32 unwind_find_caller(struct unwind_walker *w, struct unwind_memory *m, __u32 word);
 
 #include "unwind_step.h"
 
@@ -198,6 +199,20 @@ static __always_inline __u32 unwind_find_mapping(struct unwind_walker *w, struct
 	(void)w;
 	(void)m;
 	return (__u32)find_mapping(0);
+}
+
+__noinline int find_caller(__u32 word)
+{
+	struct state *s = current_state();
+	return s ? (int)unwind_caller_at(&s->walker, &s->memory, word) : UNWIND_CALLER_NONE;
+}
+
+static __always_inline __u32 unwind_find_caller(struct unwind_walker *w, struct unwind_memory *m,
+						__u32 word)
+{
+	(void)w;
+	(void)m;
+	return (__u32)find_caller(word);
 }
 
 /* ---- the walk ---- */

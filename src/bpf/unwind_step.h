@@ -18,6 +18,7 @@
  *	unwind_code(m, address, &word)	8 bytes of code
  *	unwind_chunk(m, place)		the chunk of the space that a place is in, or NULL
  *	unwind_find_mapping(w, m)	unwind_search_mapping(), inlined or not
+ *	unwind_find_caller(w, m, i)	unwind_caller_at(), inlined or not
  *
  * Nothing here is trusted, neither tables nor stacks: every read in the space is
  * inside of a chunk by its mask, whatever the numbers there say.
@@ -194,119 +195,7 @@ static inline __attribute__((always_inline)) bool unwind_table_rule(struct unwin
 	return true;
 }
 
-/* ---- no table: the frame pointer ---- */
-
-/* One function's way from its first instruction to its last, x86-64 and arm64. */
-enum unwind_shape {
-	UNWIND_SHAPE_FRAME,  /* the frame is set up: fp leads to it */
-	UNWIND_SHAPE_BARE,   /* nothing on the stack but the return address, or not even that */
-	UNWIND_SHAPE_PUSHED, /* fp is saved, and not set yet */
-	UNWIND_SHAPE_SIGNAL, /* what a signal handler returns to */
-};
-
-/* Intel SDM volume 2, the encodings beside each case. */
-static inline __attribute__((always_inline)) enum unwind_shape unwind_shape_x86(
-	struct unwind_walker *w, struct unwind_memory *m)
-{
-	__u64 code, before;
-	if (!unwind_code(m, w->pc, &code))
-		return UNWIND_SHAPE_FRAME;
-	if (code == 0x0f0000000fc0c748) /* mov $SYS_rt_sigreturn,%rax; syscall */
-		return UNWIND_SHAPE_SIGNAL;
-	if (!w->exact)
-		return UNWIND_SHAPE_FRAME;
-	if ((code & 0xff) == 0x55 ||		 /* push %rbp */
-	    (code & 0xffffffff) == 0xfa1e0ff3 || /* endbr64 */
-	    (code & 0xffffffff) == 0x10663b49 || /* cmp 16(%r14),%rsp: Go's check of the stack */
-	    (code & 0xfe) == 0xc2 ||		 /* ret */
-	    (code & 0xffff) == 0xc3f3 ||	 /* rep ret */
-	    (code & 0xffff) == 0x25ff ||	 /* jmp *x(%rip): a PLT */
-	    (code & 0xffffff) == 0x25fff2)	 /* bnd jmp *x(%rip) */
-		return UNWIND_SHAPE_BARE;
-	if (((code & 0xffffff) == 0xe58948 || (code & 0xffffff) == 0xec8b48) && /* mov %rsp,%rbp */
-	    unwind_code(m, w->pc - 1, &before) && (before & 0xff) == 0x55)
-		return UNWIND_SHAPE_PUSHED;
-	return UNWIND_SHAPE_FRAME;
-}
-
-/* Arm ARM DDI 0487, A64 base instructions. */
-static inline __attribute__((always_inline)) enum unwind_shape unwind_shape_arm64(
-	struct unwind_walker *w, struct unwind_memory *m)
-{
-	__u64 code;
-	if (!unwind_code(m, w->pc, &code))
-		return UNWIND_SHAPE_FRAME;
-	if (code == 0xd4000001d2801168) /* mov x8, #SYS_rt_sigreturn; svc #0 */
-		return UNWIND_SHAPE_SIGNAL;
-	if (!w->exact)
-		return UNWIND_SHAPE_FRAME;
-	const __u32 insn = (__u32)code;
-	if ((insn & 0xffc07fff) == 0xa9807bfd || /* stp x29, x30, [sp, #n]! */
-	    insn == 0xd65f03c0 ||		 /* ret */
-	    insn == 0xd65f0bff ||		 /* retaa */
-	    insn == 0xd503233f ||		 /* paciasp */
-	    (insn & 0xffffff3f) == 0xd503241f)	 /* bti */
-		return UNWIND_SHAPE_BARE;
-	if (insn == 0x910003fd) /* mov x29, sp */
-		return UNWIND_SHAPE_PUSHED;
-	return UNWIND_SHAPE_FRAME;
-}
-
-/* From sp where a signal handler returns to: struct sigcontext in the kernel's struct rt_sigframe
- * (arch/x86/include/asm/sigframe.h, without the return address; arch/arm64/kernel/signal.c). */
-enum {
-	UNWIND_X86_SIGCONTEXT = 40,
-	UNWIND_X86_SIGCONTEXT_FP = 80,
-	UNWIND_X86_SIGCONTEXT_SP = 120,
-	UNWIND_X86_SIGCONTEXT_PC = 128,
-	UNWIND_ARM64_SIGCONTEXT = 304,
-	UNWIND_ARM64_SIGCONTEXT_FP = 240,
-	UNWIND_ARM64_SIGCONTEXT_LR = 248,
-	UNWIND_ARM64_SIGCONTEXT_SP = 256,
-	UNWIND_ARM64_SIGCONTEXT_PC = 264,
-};
-
-static inline __attribute__((always_inline)) bool unwind_wants_code(const struct unwind_walker *w,
-								    __u8 cfa)
-{
-	/* A return address may be where a signal handler returns to. Functions are aligned in code
-	 * without any table, so most of its frames cost no look at their code. */
-	return w->exact || cfa == UNWIND_CFA_NONE || w->pc % 16 == 0;
-}
-
-/* The rule by the frame pointer. cfa: why. */
-static inline __attribute__((always_inline)) __u32 unwind_frame_rule(struct unwind_walker *w,
-								     struct unwind_memory *m,
-								     __u8 cfa,
-								     struct unwind_rule *ret)
-{
-	const bool arm64 = unwind_is_arm64(m);
-	enum unwind_shape shape = UNWIND_SHAPE_FRAME;
-	if (unwind_wants_code(w, cfa))
-		shape = arm64 ? unwind_shape_arm64(w, m) : unwind_shape_x86(w, m);
-	ret->ra = UNWIND_RA_AT_CFA;
-	ret->ra_offset = -8;
-	ret->fp = UNWIND_FP_AT_CFA;
-	ret->fp_offset = -16;
-	ret->cfa_offset = 16;
-	ret->cfa = UNWIND_CFA_SP;
-	w->guessed = 1 + (cfa == UNWIND_CFA_FRAME);
-	if (shape == UNWIND_SHAPE_SIGNAL) {
-		ret->cfa = UNWIND_CFA_SIGNAL;
-		ret->cfa_offset = arm64 ? UNWIND_ARM64_SIGCONTEXT : UNWIND_X86_SIGCONTEXT;
-	} else if (shape == UNWIND_SHAPE_BARE) {
-		ret->fp = UNWIND_FP_SAME;
-		ret->cfa_offset = arm64 ? 0 : 8;
-		ret->ra = arm64 ? UNWIND_RA_REGISTER : UNWIND_RA_AT_CFA;
-	} else if (shape == UNWIND_SHAPE_FRAME) {
-		if (w->no_fp || w->fp % 8)
-			return UNWIND_END_NO_ROW;
-		if (w->fp == 0)
-			return UNWIND_END_ROOT;
-		ret->cfa = UNWIND_CFA_FP;
-	}
-	return UNWIND_MORE;
-}
+#include "unwind_shape.h"
 
 /* ---- rule -> caller ---- */
 

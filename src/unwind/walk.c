@@ -59,12 +59,19 @@ static inline const void *unwind_chunk(struct unwind_memory *m, uint32_t place)
 
 struct unwind_walker;
 static inline __u32 unwind_find_mapping(struct unwind_walker *w, struct unwind_memory *m);
+static inline __u32 unwind_find_caller(struct unwind_walker *w, struct unwind_memory *m,
+				       __u32 word);
 
 #include "bpf/unwind_step.h"
 
 static inline __u32 unwind_find_mapping(struct unwind_walker *w, struct unwind_memory *m)
 {
 	return unwind_search_mapping(w, m);
+}
+
+static inline __u32 unwind_find_caller(struct unwind_walker *w, struct unwind_memory *m, __u32 word)
+{
+	return unwind_caller_at(w, m, word);
 }
 
 static struct unwind_walker walker_at(const struct unwind_target *target,

@@ -364,6 +364,73 @@ static void a_frame_pointer_is_not_used_before_it_is_set_nor_after_it_is_restore
 		check_shape(&shapes[i]);
 }
 
+/* JIT + 0x20 is called from JIT + 0x8 and executes at JIT + 0x28; JIT + 0x18 calls *%rax. */
+static struct world *make_called_world(void)
+{
+	static const uint8_t call[] = {0xe8, 0x13, 0, 0, 0}, indirect[] = {0xff, 0xd0};
+	const struct unwind_rule rules[] = {by_sp_24, at_end};
+	struct world *w = make_world(rules, 2);
+	w->code_at = JIT;
+	memcpy(w->code + 0x8, call, sizeof(call));
+	memcpy(w->code + 0x18, indirect, sizeof(indirect));
+	w->state =
+		(struct unwind_state){.pc = JIT + 0x28, .sp = STACK, .fp = 0x1230, .exact = true};
+	return w;
+}
+
+static void a_leaf_without_a_frame_is_known_by_the_call_of_it(void **state)
+{
+	(void)state;
+	for (uint32_t pushed = 0; pushed < 18; pushed++) {
+		struct world *w = make_called_world();
+		w->stack[pushed] = JIT + 0xd;
+		enum unwind_end end = walk(w);
+		if (pushed < 16) {
+			assert_true(w->count >= 1);
+			assert_int_equal(w->frames[0], JIT + 0xd);
+			assert_int_equal(w->state.sp, STACK + 8 * pushed + 8);
+			assert_int_equal(w->state.no_fp, pushed > 0);
+		} else {
+			assert_int_equal(w->count, 0);
+		}
+		assert_int_equal(end, UNWIND_END_NO_ROW); /* the caller's own frame is no better */
+		free_world(w);
+	}
+}
+
+static void the_call_of_another_function_counts_where_nothing_else_does(void **state)
+{
+	struct world *w = make_called_world();
+	(void)state;
+	w->stack[0] = JIT + 0x1a; /* behind *%rax */
+	(void)walk(w);
+	assert_int_equal(w->count, 1);
+	assert_int_equal(w->frames[0], JIT + 0x1a);
+	free_world(w);
+	/* Not deeper, */
+	w = make_called_world();
+	w->stack[1] = JIT + 0x1a;
+	(void)walk(w);
+	assert_int_equal(w->count, 0);
+	free_world(w);
+	/* not where there is no call, */
+	w = make_called_world();
+	w->stack[0] = JIT + 0x1b;
+	(void)walk(w);
+	assert_int_equal(w->count, 0);
+	free_world(w);
+	/* and not when the frame pointer leads to code. */
+	w = make_called_world();
+	w->stack[0] = JIT + 0x1a;
+	w->stack[1] = JIT + 0xd;
+	w->state.fp = STACK + 80;
+	w->stack[11] = in_rule(1);
+	assert_int_equal(walk(w), UNWIND_END_ROOT);
+	assert_int_equal(w->count, 1);
+	assert_int_equal(w->frames[0], in_rule(1));
+	free_world(w);
+}
+
 static void frame_pointers_lead_into_functions_with_tables(void **state)
 {
 	const struct unwind_rule rules[] = {by_sp_24, by_fp, at_end};
@@ -782,6 +849,8 @@ int main(void)
 		cmocka_unit_test(a_signal_return_without_a_table_is_known_by_its_code),
 		cmocka_unit_test(
 			a_frame_pointer_is_not_used_before_it_is_set_nor_after_it_is_restored),
+		cmocka_unit_test(a_leaf_without_a_frame_is_known_by_the_call_of_it),
+		cmocka_unit_test(the_call_of_another_function_counts_where_nothing_else_does),
 		cmocka_unit_test(frame_pointers_lead_into_functions_with_tables),
 		cmocka_unit_test(a_chain_of_frame_pointers_ends_at_zero),
 		cmocka_unit_test(between_functions_a_frame_pointer_that_leads_nowhere_is_no_row),
