@@ -1,16 +1,12 @@
 /* Names for PLT stubs, the little jumps through which a file calls functions
  * of others; a leaf frame is often one.
  *
- * Nothing is guessed from positions: each stub is decoded, and its name is that
- * of the relocation of what it uses (System V ABI, AMD64 supplement, "Procedure
- * Linkage Table" and "Relocation Types"; Intel SDM for the opcodes):
- *
- *	[f3 0f 1e fa] [f2] ff 25 disp32	jmp through the GOT slot at the next
- *					instruction + disp32: .plt .plt.sec .plt.got
- *	[f3 0f 1e fa] 68 imm32		push of an index into .rela.plt: the lazy
- *					half of a stub whose jump is in .plt.sec
- *
- * The first stub of .plt, which belongs to no function, matches neither. */
+ * Nothing is guessed from positions: each stub is decoded (plt_stub.h), and its
+ * name is that of the relocation of what it uses (System V ABI, AMD64 and AArch64
+ * supplements, "Relocation Types"). A slot that a resolver fills has the name of
+ * the function whose address is the resolver's (STT_GNU_IFUNC). What belongs to
+ * no function, as the first stub of .plt, has the name of its section. */
+#include "elf/plt_stub.h"
 #include "elf/symtab.h"
 
 #include <elf.h>
@@ -25,22 +21,24 @@ enum {
 	STUBS_MAX_BYTES = 4 << 20,
 	RELOCATIONS_MAX_BYTES = 64 << 20,
 	SLOTS_MAX = 1 << 17,
-	STUB_BYTES = 16,
 	PIECE_RELOCATIONS = 2048,
+	/* Symbols looked at for the sake of resolvers, of which a file has a few dozen. */
+	RESOLVER_LOOKS_MAX = 16 << 20,
 };
 
 struct got_slot {
 	uint64_t addr;
-	uint32_t name; /* offset in .dynstr */
+	const char *name; /* in a pool of the set; NULL: none */
 };
 
 struct plt {
 	struct got_slot *slots; /* sorted by address before use */
 	size_t slot_count, slot_cap;
-	uint32_t *lazy; /* names in the order of .rela.plt; 0: none */
+	const char **lazy; /* names in the order of .rela.plt */
 	size_t lazy_count, lazy_cap;
 	uint8_t *dynsym;
 	uint64_t dynsym_count;
+	uint64_t looks;
 	struct buf text; /* becomes the pool of names */
 };
 
@@ -64,8 +62,10 @@ static int load_dynsym(struct plt *plt, const struct symbol_set *set, const stru
 {
 	void *bytes;
 
-	if (index >= file->section_count || file->sections[index].type != SHT_DYNSYM)
-		return err_set(err, ERR_CORRUPT, "relocations without symbols");
+	/* A static program has relocations without symbols. */
+	if (index >= file->section_count || file->sections[index].type != SHT_DYNSYM ||
+	    !set->pools[POOL_DYNSYM].ptr)
+		return 0;
 	const struct elf_section *s = &file->sections[index];
 	int rc = elf_read_alloc(file, s->offset, s->size, set->limit_bytes, &bytes, err);
 	if (rc)
@@ -75,19 +75,58 @@ static int load_dynsym(struct plt *plt, const struct symbol_set *set, const stru
 	return 0;
 }
 
-/* Offset of the symbol's name in .dynstr, 0 when it has none. */
-static uint32_t dynamic_name(const struct plt *plt, const struct symbol_set *set, uint32_t symbol)
+static const char *dynamic_name(const struct plt *plt, const struct symbol_set *set,
+				uint32_t symbol)
 {
 	if (symbol >= plt->dynsym_count)
-		return 0;
+		return NULL;
 	struct cur c = cur_make(plt->dynsym + (size_t)symbol * ELF64_SYM_BYTES, ELF64_SYM_BYTES);
 	uint32_t name = cur_u32le(&c);
-	return name < set->pools[POOL_DYNSYM].len ? name : 0;
+	bool known = name > 0 && name < set->pools[POOL_DYNSYM].len;
+	return known ? set->pools[POOL_DYNSYM].ptr + name : NULL;
+}
+
+static bool is_better_name(const char *a, const char *b)
+{
+	size_t under_a = strspn(a, "_"), under_b = strspn(b, "_");
+
+	return under_a != under_b ? under_a < under_b
+				  : strnlen(a, NAME_MAX_BYTES) < strnlen(b, NAME_MAX_BYTES);
+}
+
+static const char *resolver_name(struct plt *plt, const struct symbol_set *set, uint64_t resolver)
+{
+	const char *best = NULL;
+
+	for (size_t i = 0; i < set->count && plt->looks < RESOLVER_LOOKS_MAX; i++, plt->looks++) {
+		const struct raw_symbol *s = &set->symbols[i];
+		const char *name = set->pools[s->pool].ptr + s->name;
+		if (s->addr == resolver && (!best || is_better_name(name, best)))
+			best = name;
+	}
+	return best;
+}
+
+static const char *relocation_name(struct plt *plt, const struct symbol_set *set, uint64_t info,
+				   uint64_t addend)
+{
+	switch (ELF64_R_TYPE(info)) {
+	case R_X86_64_JUMP_SLOT:
+	case R_X86_64_GLOB_DAT:
+	case R_AARCH64_JUMP_SLOT:
+	case R_AARCH64_GLOB_DAT:
+		return dynamic_name(plt, set, (uint32_t)ELF64_R_SYM(info));
+	case R_X86_64_IRELATIVE:
+	case R_AARCH64_IRELATIVE:
+		return resolver_name(plt, set, addend);
+	default:
+		return NULL;
+	}
 }
 
 static int add_slot(struct plt *plt, struct got_slot slot, struct err *err)
 {
-	if (slot.name == 0 || plt->slot_count >= SLOTS_MAX)
+	if (!slot.name || plt->slot_count >= SLOTS_MAX)
 		return 0;
 	struct got_slot *grown =
 		mem_grow(plt->slots, &plt->slot_cap, plt->slot_count + 1, sizeof(*grown));
@@ -98,11 +137,12 @@ static int add_slot(struct plt *plt, struct got_slot slot, struct err *err)
 	return 0;
 }
 
-static int add_lazy(struct plt *plt, uint32_t name, struct err *err)
+static int add_lazy(struct plt *plt, const char *name, struct err *err)
 {
 	if (plt->lazy_count >= SLOTS_MAX)
 		return 0;
-	uint32_t *grown = mem_grow(plt->lazy, &plt->lazy_cap, plt->lazy_count + 1, sizeof(*grown));
+	const char **grown =
+		mem_grow(plt->lazy, &plt->lazy_cap, plt->lazy_count + 1, sizeof(*grown));
 	if (!grown)
 		return err_set(err, ERR_NOMEM, "no memory for PLT relocations");
 	plt->lazy = grown;
@@ -118,10 +158,7 @@ static int take_relocations(struct plt *plt, const struct symbol_set *set, const
 	for (size_t i = 0; i < count; i++) {
 		uint64_t addr = cur_u64le(&c);
 		uint64_t info = cur_u64le(&c);
-		(void)cur_u64le(&c); /* r_addend */
-		uint32_t type = (uint32_t)ELF64_R_TYPE(info), name = 0;
-		if (type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT)
-			name = dynamic_name(plt, set, (uint32_t)ELF64_R_SYM(info));
+		const char *name = relocation_name(plt, set, info, cur_u64le(&c));
 		int rc = add_slot(plt, (struct got_slot){addr, name}, err);
 		if (!rc && lazy)
 			rc = add_lazy(plt, name, err);
@@ -177,7 +214,7 @@ static int load_relocations(struct plt *plt, const struct symbol_set *set,
 	return 0;
 }
 
-static uint32_t name_of_slot(const struct plt *plt, uint64_t addr)
+static const char *name_of_slot(const struct plt *plt, uint64_t addr)
 {
 	struct got_slot key = {.addr = addr};
 	const struct got_slot *slot =
@@ -185,36 +222,19 @@ static uint32_t name_of_slot(const struct plt *plt, uint64_t addr)
 			? bsearch(&key, plt->slots, plt->slot_count, sizeof(key), compare_slots)
 			: NULL;
 
-	return slot ? slot->name : 0;
+	return slot ? slot->name : NULL;
 }
 
-/* The name (offset in .dynstr) that the stub at addr stands for, or 0. */
-static uint32_t decode_stub(const struct plt *plt, const uint8_t *stub, size_t len, uint64_t addr)
+static const char *name_of_stub(const struct plt *plt, const struct plt_stub *stub)
 {
-	static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
-	struct cur c = cur_make(stub, len);
-
-	if (len >= sizeof(endbr64) && memcmp(stub, endbr64, sizeof(endbr64)) == 0)
-		cur_skip(&c, sizeof(endbr64));
-	uint8_t opcode = cur_u8(&c);
-	if (opcode == 0x68) {
-		uint32_t index = cur_u32le(&c);
-		return cur_ok(&c) && index < plt->lazy_count ? plt->lazy[index] : 0;
-	}
-	if (opcode == 0xf2)
-		opcode = cur_u8(&c);
-	if (opcode != 0xff || cur_u8(&c) != 0x25)
-		return 0;
-	int64_t disp = (int32_t)cur_u32le(&c);
-	if (!cur_ok(&c))
-		return 0;
-	return name_of_slot(plt, addr + cur_offset(&c) + (uint64_t)disp);
+	if (stub->by_index)
+		return stub->index < plt->lazy_count ? plt->lazy[stub->index] : NULL;
+	return name_of_slot(plt, stub->slot);
 }
 
 static int add_stub(struct plt *plt, struct symbol_set *set, uint64_t addr, uint64_t size,
-		    uint32_t name, struct err *err)
+		    struct str name, const char *suffix, struct err *err)
 {
-	const char *text = set->pools[POOL_DYNSYM].ptr + name;
 	struct raw_symbol s = {
 		.addr = addr,
 		.size = size,
@@ -226,26 +246,40 @@ static int add_stub(struct plt *plt, struct symbol_set *set, uint64_t addr, uint
 
 	if (!symbol_set_range(set, addr))
 		return 0;
-	buf_str(&plt->text, str_make(text, strnlen(text, NAME_MAX_BYTES - sizeof("@plt"))));
-	buf_append(&plt->text, "@plt", sizeof("@plt"));
+	buf_str(&plt->text, name);
+	buf_append(&plt->text, suffix, strlen(suffix) + 1);
 	int rc = buf_check(&plt->text, "names of PLT stubs", err);
 	return rc ? rc : symbol_set_add(set, s, err);
+}
+
+/* The stub at the start of bytes; *ret_size is how far it reaches. */
+static int take_stub(struct plt *plt, struct symbol_set *set, const struct elf_file *file,
+		     const struct elf_section *s, struct str bytes, uint64_t addr, size_t *ret_size,
+		     struct err *err)
+{
+	struct plt_stub stub;
+	bool known = plt_stub_decode(file->info.machine, s->entry_size, bytes, addr, &stub);
+	const char *name = known ? name_of_stub(plt, &stub) : NULL;
+
+	*ret_size = stub.size;
+	if (!name)
+		return add_stub(plt, set, addr, stub.size, s->name, "", err);
+	struct str text = str_make(name, strnlen(name, NAME_MAX_BYTES - sizeof("@plt")));
+	return add_stub(plt, set, addr, stub.size, name_without_version(text), "@plt", err);
 }
 
 static int read_stubs(struct plt *plt, struct symbol_set *set, const struct elf_file *file,
 		      const struct elf_section *s, struct err *err)
 {
-	size_t step = s->entry_size == 8 ? 8 : STUB_BYTES;
+	size_t size = 0;
 	void *bytes;
 
 	int rc = elf_read_alloc(file, s->offset, s->size, STUBS_MAX_BYTES, &bytes, err);
 	if (rc)
 		return rc;
-	for (size_t at = 0; !rc && at + step <= s->size; at += step) {
-		uint32_t name = decode_stub(plt, (const uint8_t *)bytes + at, step, s->addr + at);
-		if (name)
-			rc = add_stub(plt, set, s->addr + at, step, name, err);
-	}
+	for (size_t at = 0; !rc && at < s->size; at += size)
+		rc = take_stub(plt, set, file, s, str_make((char *)bytes + at, s->size - at),
+			       s->addr + at, &size, err);
 	mem_free(bytes);
 	return rc;
 }
@@ -277,8 +311,6 @@ int plt_collect(struct symbol_set *set, const struct elf_file *file, struct err 
 {
 	struct plt plt = {0};
 
-	if (file->info.machine != EM_X86_64 || !set->pools[POOL_DYNSYM].ptr)
-		return 0;
 	buf_init(&plt.text, set->limit_bytes);
 	int rc = collect(&plt, set, file, err);
 	give_text(&plt, set);

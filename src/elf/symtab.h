@@ -63,7 +63,7 @@ MUST_USE int symtab_collect_full(struct symbol_set *set, const struct elf_file *
 /* Adds those of the .symtab in .gnu_debugdata. What is damaged or too large is passed over. */
 MUST_USE int minidebug_collect(struct symbol_set *set, const struct elf_file *file,
 			       struct err *err);
-/* Adds name@plt for stubs (x86-64). Damaged sections are passed over. */
+/* Adds name@plt for stubs. Damaged sections are passed over. */
 MUST_USE int plt_collect(struct symbol_set *set, const struct elf_file *file, struct err *err);
 
 /* Names as all of the room keeps them. */
