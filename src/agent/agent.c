@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -119,6 +120,27 @@ static void tell_losses(struct agent *agent)
 	agent->lost_told = stats.lost_samples;
 }
 
+/* For whoever looks into why stacks are not whole. */
+static void tell_stacks(struct agent *agent)
+{
+	struct agent_stacks rows[AGENT_STACKS_ROWS];
+	char text[512];
+	size_t count = agent_get_stacks(agent, rows, AGENT_STACKS_ROWS);
+	for (size_t i = 0; i < count; i++) {
+		int used = 0;
+		for (size_t end = 1; end < AGENT_STACK_ENDS && used < (int)sizeof(text); end++) {
+			if (rows[i].ends[end] > 0)
+				used += snprintf(text + used, sizeof(text) - (size_t)used,
+						 " %s=%llu", agent_stack_end_name(end),
+						 (unsigned long long)rows[i].ends[end]);
+		}
+		if (used > 0)
+			log_debug("agent", "stacks", "executable=" LOG_Q " all=%llu%s",
+				  LOG_TEXT(i == 0 ? "*" : rows[i].executable),
+				  (unsigned long long)rows[i].all, text);
+	}
+}
+
 /* ---- one window ---- */
 
 static uint64_t next_interval_ns(const struct agent *agent)
@@ -211,6 +233,7 @@ static void do_due_work(struct agent *agent)
 	if (now_ns >= agent->monitor_at_ns) {
 		update_stats(agent);
 		tell_losses(agent);
+		tell_stacks(agent);
 		agent->monitor_at_ns = now_ns + agent->config.monitor_interval_ns;
 	}
 }

@@ -103,7 +103,7 @@ void agent_get_stats(struct agent *agent, struct agent_stats *ret);
 
 /* How the user stacks of an executable ended, since the agent started; ends[i] is what
  * agent_stack_end_name(i) names. Only a stack that ended at "root" is whole. */
-enum { AGENT_STACK_ENDS = 12, AGENT_STACKS_NAME_MAX = 47 };
+enum { AGENT_STACK_ENDS = 12, AGENT_STACKS_NAME_MAX = 47, AGENT_STACKS_ROWS = 65 };
 
 struct agent_stacks {
 	char executable[AGENT_STACKS_NAME_MAX + 1]; /* the first row: "", all of the host */
@@ -112,6 +112,6 @@ struct agent_stacks {
 };
 
 const char *agent_stack_end_name(size_t end);
-/* Fills up to cap rows, the host's first, and returns how many; few executables are kept, those with
+/* Fills up to cap rows (AGENT_STACKS_ROWS suffice), the host's first, and returns how many; few executables are kept, those with
  * broken stacks longest. As new as agent_get_stats(). */
 size_t agent_get_stacks(struct agent *agent, struct agent_stacks *rows, size_t cap);

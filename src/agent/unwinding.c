@@ -13,13 +13,18 @@
 #include "base/mem.h"
 #include "bpf/sampler.h"
 
-enum { TRIES_MAX = 256 }; /* tables built for one sample */
+enum {
+	TRIES_MAX = 256, /* tables built for one sample */
+	LARGE_ROWS = 1024,
+};
 
 static const uint64_t slow_ns = NS_PER_S; /* how often old things are looked for */
 static const uint64_t rows_keep_ns = 10ULL * NS_PER_S;
 static const uint64_t tables_keep_ns = 60ULL * NS_PER_S;
 /* What was in use this short a time ago would be back at once. */
 static const uint64_t busy_ns = 2ULL * NS_PER_S;
+/* So a set of 30,000 is written anew 1.6 times a second, one of 1,024 with every second sample. */
+static const uint64_t keep_row_ns = 20 * NS_PER_US;
 static const uint64_t idle_ns = 60ULL * NS_PER_S;
 
 struct unwinding {
@@ -188,13 +193,29 @@ static void want_room(struct walk *walk, size_t bytes)
 	walk->busy = true;
 }
 
-/* Rows for what the process maps now. Large sets that change all the time are not written anew for
- * every sample. */
+/* Rows that are too many to be written anew for every sample of a process that maps all the time. */
+static struct rowset *young_and_large(const struct walk *walk)
+{
+	const struct published *entry = walk->process->published;
+	struct rowset *rows = !entry ? NULL : entry->wanted ? entry->wanted : entry->told;
+	if (!rows || rows->count < LARGE_ROWS ||
+	    walk->now_ns - rows->made_ns > rows->count * keep_row_ns)
+		return NULL;
+	return rows;
+}
+
+/* Rows for what the process maps now. */
 static bool get_rows(struct walk *walk)
 {
 	struct mappings *maps = walk->process->maps;
+	struct rowset *young = young_and_large(walk);
 	if (maps->count == 0)
 		return false;
+	if (young && young->maps != maps) {
+		walk->rows = young;
+		walk->busy = true;
+		return true;
+	}
 	int rc = rowsets_get(walk->u->rowsets, maps, walk->now_ns, &walk->rows, NULL);
 	if (rc == ERR_LIMIT)
 		want_room(walk, maps->count * sizeof(struct unwind_mapping));
@@ -230,7 +251,7 @@ static bool find_mapping(struct walk *walk)
 {
 	const struct mappings *known = walk->rows->maps;
 	return processes_mapping(walk->u->processes, walk->process, look_address(walk)) &&
-	       walk->process->maps != known && get_rows(walk);
+	       walk->process->maps != known && get_rows(walk) && walk->rows->maps != known;
 }
 
 static enum unwind_end step_on(struct walk *walk)

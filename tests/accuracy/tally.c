@@ -98,7 +98,7 @@ static void count_sample(struct tally_process *process, const struct profile_dic
 		struct str name = function_name(dict, stack->locations[i]);
 		if (name.len > 0 && !seen_before(dict, stack, i))
 			count_function(process, name, sample->time_count);
-		if (str_equal(name, STR("[truncated]")))
+		if (str_starts_with(name, STR("[truncated")))
 			process->truncated_events += sample->time_count;
 	}
 }

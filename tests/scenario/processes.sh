@@ -88,7 +88,7 @@ near "a program with every kind of character in its name" "$(ms 'a;\"b\n?' odd_b
 near "a service name in percent-encoding" "$(ms 'per cent' odd_burn)" 1000
 near "a process that outlives its first thread" "$(ms leaderless after_leader)" 1500
 near "children of 20 ms, each of them counted" "$(ms storm storm_child)" "$(cat "$work/storm.out")"
-near "a stack deeper than the limit says so" "$(ms deep '[truncated];deep')" 500
+near "a stack deeper than the limit says so" "$(ms deep '[truncated: depth];deep')" 500
 [ "$(uname -m)" != x86_64 ] || [ "$(ms sparse "")" -gt 300 ] && ok "a program of a terabyte" ||
 	not_ok "a program of a terabyte ($(ms sparse "") ms)"
 one=$(ms libraries lib_one_burn)

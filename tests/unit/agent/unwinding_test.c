@@ -514,6 +514,32 @@ static void idle_processes_make_room_for_busy_ones(void **state)
 	close_world(&w);
 }
 
+static void many_rows_are_not_written_anew_for_every_sample(void **state)
+{
+	struct world w;
+	(void)state;
+	open_world(&w);
+	char *text = many_mappings(30000);
+	fixture_process(8, 1, "jit", "/srv/jit", text, NULL, 0);
+	free(text);
+	outer();
+	(void)finish(&w, 8, UNWIND_END_NO_PROCESS);
+	tick(&w, NS_PER_MS);
+	uint32_t place = w.kernel.place[8];
+	for (uint64_t i = 0; i < 100; i++) {
+		map_event(&w, 8, 0x60000000 + i * 0x2000, 0x60001000 + i * 0x2000, "");
+		shot.state.pc = 0x60000010 + i * 0x2000;
+		(void)finish(&w, 8, UNWIND_END_NO_MAPPING);
+		tick(&w, NS_PER_MS);
+		assert_int_equal(w.kernel.place[8], place);
+	}
+	tick(&w, NS_PER_S);
+	(void)finish(&w, 8, UNWIND_END_NO_MAPPING);
+	tick(&w, NS_PER_MS);
+	assert_int_equal(w.kernel.count[8], 30100);
+	close_world(&w);
+}
+
 static void a_garbled_stack_ends_somewhere(void **state)
 {
 	struct world w;
@@ -581,6 +607,7 @@ int main(void)
 		cmocka_unit_test(a_file_that_is_out_of_reach_is_tried_again_later),
 		cmocka_unit_test(all_memory_comes_back_when_nobody_is_left),
 		cmocka_unit_test(idle_processes_make_room_for_busy_ones),
+		cmocka_unit_test(many_rows_are_not_written_anew_for_every_sample),
 		cmocka_unit_test(a_garbled_stack_ends_somewhere),
 		cmocka_unit_test(shortness_of_memory_costs_stacks_and_nothing_else),
 	};
