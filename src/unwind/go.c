@@ -14,8 +14,8 @@
  * as if they had not. The frame pointer is still the one from before, so behind
  * the instruction that sets sp the rule is UNWIND_CFA_FRAME, until the one that
  * sets it back. Until Go 1.20 systemstack and asmcgocall have no frame pointer of
- * their own, so the walk goes on with their caller's caller. mcall, morestack and
- * gogo never come back: the walk ends there, as do Go's profiles.
+ * their own, so the walk goes on with their caller's caller. mcall, morestack, gogo
+ * and clone never come back: the walk ends there, as do Go's profiles.
  *
  * A stack's outermost function is flagged as such (goexit, mstart, rt0_go). So is
  * sigtramp, since Go's own walks end there; the kernel calls it, and what it
@@ -69,6 +69,7 @@ static const struct named_role known[] = {
 	{STR("runtime.nanotime1"), ROLE_SWITCH},
 	{STR("runtime.walltime1"), ROLE_SWITCH}, /* Go 1.16 */
 	{STR("time.now"), ROLE_SWITCH},
+	{STR("runtime.clone"), ROLE_NO_RETURN}, /* behind it is the new thread's start */
 	{STR("runtime.mcall"), ROLE_NO_RETURN},
 	{STR("runtime.morestack"), ROLE_NO_RETURN},
 	{STR("runtime.gogo"), ROLE_NO_RETURN},
