@@ -5,6 +5,7 @@
 #include "unwind/builder.h"
 #include "unwind/cfi_index.h"
 #include "unwind/gaps.h"
+#include "unwind/roots.h"
 #include "unwind/rows.h"
 #include "unwind/sections.h"
 
@@ -31,17 +32,19 @@ static int add_unknown(struct unwind_builder *builder, uint64_t start, uint64_t 
 	return unwind_builder_add(builder, start, end, &unknown, err);
 }
 
-static int add_function(struct unwind_builder *builder, const struct cfi_index *index,
-			const struct cfi_function *function, struct cfi_run *run, struct err *err)
+/* A function returns to its first byte when it did not call what returns: looked up at - 1. */
+static int add_root(struct unwind_builder *builder, const struct cfi_fde *fde, struct err *err)
 {
-	struct cfi_fde fde = {.start = function->start,
-			      .size = function->size,
-			      .program = str_make(index->section->bytes + function->program,
-						  function->program_len)};
-	uint64_t end = fde.start + fde.size;
+	const struct unwind_rule end = {.cfa = UNWIND_CFA_END};
+
+	return unwind_builder_add(builder, fde->start - 1, fde->start + fde->size, &end, err);
+}
+
+static int add_program(struct unwind_builder *builder, struct cfi_run *run, uint64_t end,
+		       struct err *err)
+{
 	int rc = 0;
 
-	cfi_run_start(run, index->section, index->machine, &index->cies[function->cie], &fde);
 	while (!rc && run->vaddr < end) {
 		uint64_t next = end;
 		enum cfi_step step = cfi_run_next(run, &next);
@@ -55,17 +58,31 @@ static int add_function(struct unwind_builder *builder, const struct cfi_index *
 	return rc;
 }
 
-static int add_index(struct unwind_builder *builder, const struct cfi_index *index, struct err *err)
+static int add_function(struct unwind_builder *builder, const struct cfi_index *index,
+			const struct cfi_function *function, struct roots *roots, struct err *err)
 {
+	struct cfi_fde fde = {.start = function->start,
+			      .size = function->size,
+			      .program = str_make(index->section->bytes + function->program,
+						  function->program_len)};
 	struct cfi_run run;
+
+	unwind_builder_count_function(builder);
+	if (roots_have(roots, function, fde.program))
+		return add_root(builder, &fde, err);
+	cfi_run_start(&run, index->section, index->machine, &index->cies[function->cie], &fde);
+	return add_program(builder, &run, fde.start + fde.size, err);
+}
+
+static int add_index(struct unwind_builder *builder, const struct cfi_index *index,
+		     struct roots roots, struct err *err)
+{
 	int rc = 0;
 
 	for (uint32_t i = 0; i < index->skipped; i++)
 		unwind_builder_count_skipped(builder);
-	for (size_t i = 0; !rc && i < index->count; i++) {
-		unwind_builder_count_function(builder);
-		rc = add_function(builder, index, &index->functions[i], &run, err);
-	}
+	for (size_t i = 0; !rc && i < index->count; i++)
+		rc = add_function(builder, index, &index->functions[i], &roots, err);
 	return rc;
 }
 
@@ -118,7 +135,7 @@ static int compile_section(struct job *job, const struct cfi_section *section, s
 		return rc;
 	rc = cfi_index_init(&index, section, &machine, &text, err);
 	if (!rc)
-		rc = add_index(builder, &index, err);
+		rc = add_index(builder, &index, roots_of(job->file), err);
 	cfi_index_deinit(&index);
 	return finish_source(job, builder, rc, err);
 }

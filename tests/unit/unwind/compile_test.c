@@ -299,6 +299,28 @@ static void an_entry_without_call_frame_information_is_the_outermost_frame(void 
 	unwind_rows_free(rows);
 }
 
+/* glibc says that it has a return address. */
+static void a_coroutine_begins_where_its_function_returns_to(void **state)
+{
+	static const struct str codes[] = {
+		BYTES("\x48\x89\xdc\x48\x8b\x3c\x24\x48\x85\xff\x74\x08"),
+		BYTES("\xf3\x0f\x1e\xfa\x48\x89\xdc\x48\x8b\x3c\x24\x48\x85\xff\x74\x08"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		struct unwind_rows *rows = compile_text(EM_X86_64, 0, 0x200, codes[i]);
+		assert_int_equal(cfa_at(rows, TEXT + 0x1fe), UNWIND_CFA_NONE);
+		assert_int_equal(cfa_at(rows, TEXT + 0x1ff), UNWIND_CFA_END);
+		assert_int_equal(cfa_at(rows, TEXT + 0x23f), UNWIND_CFA_END);
+		assert_int_equal(cfa_at(rows, TEXT + 0x240), UNWIND_CFA_NONE);
+		unwind_rows_free(rows);
+		rows = compile_text(EM_X86_64, 0, 0x201, codes[i]); /* in another function */
+		assert_int_equal(cfa_at(rows, TEXT + 0x200), UNWIND_CFA_SP);
+		unwind_rows_free(rows);
+	}
+}
+
 static void what_ends_a_signal_handler_is_known_by_its_instructions(void **state)
 {
 	static const struct {
@@ -493,6 +515,7 @@ int main(void)
 		cmocka_unit_test(functions_are_sorted_by_address),
 		cmocka_unit_test(nothing_is_found_outside),
 		cmocka_unit_test(an_entry_without_call_frame_information_is_the_outermost_frame),
+		cmocka_unit_test(a_coroutine_begins_where_its_function_returns_to),
 		cmocka_unit_test(what_ends_a_signal_handler_is_known_by_its_instructions),
 		cmocka_unit_test(instructions_that_are_data_of_a_function_are_not_looked_for),
 		cmocka_unit_test(more_rows_than_the_limit_are_refused),
