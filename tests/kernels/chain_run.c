@@ -98,6 +98,13 @@ static bool is_right(const struct chain *chain, const struct stack *stack)
 	return own_name(chain, own) == NULL;
 }
 
+/* "[truncated: ...]", "[broken: ...]" */
+static bool says_that_it_is_not_whole(const struct stack *stack)
+{
+	const char *last = stack->frames[stack->count - 1].name;
+	return !strncmp(last, "[truncated", 10) || !strncmp(last, "[broken", 7);
+}
+
 static void count_stack(const struct chain *chain, const struct stack *stack,
 			struct chain_tally *tally)
 {
@@ -106,9 +113,13 @@ static void count_stack(const struct chain *chain, const struct stack *stack,
 	tally->no_build_id += stack->frames[0].has_build_id ? 0 : stack->events;
 	tally->kernel_frames += stack->kernel_frames;
 	tally->kernel_unnamed += stack->kernel_frames - stack->kernel_named;
-	if (is_right(chain, stack))
+	if (is_right(chain, stack)) {
 		tally->right += stack->events;
-	else if (tally->shown++ < WRONG_SHOWN)
+		return;
+	}
+	if (says_that_it_is_not_whole(stack))
+		tally->marked += stack->events;
+	if (tally->shown++ < WRONG_SHOWN)
 		stack_print(stack);
 }
 

@@ -24,7 +24,9 @@ struct chain {
 };
 
 struct chain_tally {
-	uint64_t all, right, in_kernel, no_build_id;
+	uint64_t all, right;
+	uint64_t marked; /* not right, and the last frame says so in brackets */
+	uint64_t in_kernel, no_build_id;
 	uint64_t kernel_frames, kernel_unnamed;
 	uint64_t shown; /* wrong stacks */
 };
