@@ -201,6 +201,22 @@ bool lines_find(struct lines *lines, uint32_t id, uint64_t vaddr, const struct d
 	return true;
 }
 
+void lines_tell(const struct lines *lines)
+{
+	struct lines_stats stats;
+
+	lines_get_stats(lines, &stats);
+	log_debug("agent", "source lines",
+		  "asked=%llu answered=%llu waiting=%u late=%llu files=%u bad=%llu workers=%llu "
+		  "crashed=%llu timed_out=%llu cpu_ms=%llu bytes=%zu",
+		  (unsigned long long)stats.dwarf.asked, (unsigned long long)stats.dwarf.answered,
+		  stats.dwarf.waiting, (unsigned long long)stats.late, stats.dwarf_files,
+		  (unsigned long long)stats.dwarf.bad_files,
+		  (unsigned long long)stats.dwarf.spawned, (unsigned long long)stats.dwarf.crashed,
+		  (unsigned long long)stats.dwarf.timed_out,
+		  (unsigned long long)(stats.dwarf.worker_cpu_ns / NS_PER_MS), stats.bytes);
+}
+
 void lines_get_stats(const struct lines *lines, struct lines_stats *ret)
 {
 	*ret = (struct lines_stats){.late = lines->late};

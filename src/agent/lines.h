@@ -44,4 +44,6 @@ struct lines_stats {
 	size_t bytes; /* of remembered rows and of Go's tables */
 };
 
+/* One line of the debug log. */
+void lines_tell(const struct lines *lines);
 void lines_get_stats(const struct lines *lines, struct lines_stats *ret);

@@ -365,5 +365,7 @@ void symbolizer_finish(struct symbolizer *symbolizer)
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < symbolizer->wish_count; i++)
 		rc = grant(symbolizer, &symbolizer->wishes[i], NULL);
+	if (symbolizer->wish_count > 0)
+		lines_tell(symbolizer->lines);
 	symbolizer->wish_count = 0;
 }

@@ -11,7 +11,7 @@
 enum {
 	DWARF_REQUEST_MAX = 256, /* addresses */
 	DWARF_MESSAGE_MAX = 128 << 10,
-	DWARF_SLOTS = 8, /* files that a worker keeps */
+	DWARF_SLOTS = 32, /* files that a worker keeps */
 };
 
 struct dwarf_request {

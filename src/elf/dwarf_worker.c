@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,9 +18,10 @@ enum {
 	EXIT_DONE = 0, /* nothing wrong: idle, or worked long enough */
 	EXIT_CONFINE = 1,
 	EXIT_PEER = 2,
-	NICE = 10,
-	/* Above this much memory in use files are closed, to be read again when asked for. */
-	KEEP_BYTES = 24 << 20,
+	/* Above this much memory for files, those not used for longest are closed, to be read again when
+	 * asked for; above the other one, even the last one is. */
+	KEEP_BYTES = 32 << 20,
+	KEEP_LAST_BYTES = 128 << 20,
 };
 
 /* After so much work the worker ends, and with it whatever libdw may have leaked. */
@@ -30,11 +30,13 @@ static const uint64_t cpu_enough_ns = 30ULL * NS_PER_S;
 struct slot {
 	struct dwarf_fds fds;
 	struct dwarf_file *file; /* NULL: not read (any more) */
+	uint32_t used;		 /* by which request */
 };
 
 struct worker {
 	int sock;
 	uint64_t idle_ns;
+	size_t base_bytes; /* in use from the start: what the agent had */
 	struct slot slots[DWARF_SLOTS];
 	struct dwarf_request request;
 	struct buf message;
@@ -140,32 +142,44 @@ static void answer(struct worker *worker)
 	send_message(worker, DWARF_ANSWER_LAST);
 }
 
-static bool is_fat(void)
+static size_t bytes_in_use(void)
 {
 	struct mallinfo2 now = mallinfo2();
 
-	return now.uordblks + now.hblkhd > KEEP_BYTES;
+	return now.uordblks + now.hblkhd;
 }
 
-/* The file just asked about goes last: it is likely to be asked about again. */
-static void save_memory(struct worker *worker)
+/* The file that is read and was not used for longest. */
+static struct slot *oldest_file(struct worker *worker)
 {
-	struct slot *last = &worker->slots[worker->request.slot];
+	struct slot *oldest = NULL;
 
-	if (!is_fat())
-		return;
 	for (size_t i = 0; i < DWARF_SLOTS; i++) {
 		struct slot *slot = &worker->slots[i];
-		if (slot == last)
-			continue;
-		dwarf_file_close(slot->file);
-		slot->file = NULL;
+		if (slot->file && (!oldest || slot->used < oldest->used))
+			oldest = slot;
 	}
-	if (is_fat()) {
-		dwarf_file_close(last->file);
-		last->file = NULL;
+	return oldest;
+}
+
+static void save_memory(struct worker *worker)
+{
+	struct slot *last = &worker->slots[worker->request.slot], *oldest;
+	bool closed = false;
+
+	last->used = worker->request.number;
+	while ((oldest = oldest_file(worker))) {
+		size_t bytes = bytes_in_use(), keep = KEEP_BYTES;
+		if (oldest == last)
+			keep = KEEP_LAST_BYTES;
+		if (bytes < worker->base_bytes + keep)
+			break;
+		dwarf_file_close(oldest->file);
+		oldest->file = NULL;
+		closed = true;
 	}
-	(void)malloc_trim(0);
+	if (closed)
+		(void)malloc_trim(0);
 }
 
 /* A fault ends this process, whatever handlers the other one has; a Ctrl-C is for the other one. */
@@ -189,7 +203,6 @@ _Noreturn void dwarf_worker_run(int sock, const struct dwarf_worker_limits *limi
 		_exit(EXIT_PEER);
 	(void)prctl(PR_SET_NAME, "cresset-dwarf", 0, 0, 0);
 	set_signals();
-	(void)setpriority(PRIO_PROCESS, 0, NICE);
 	worker.idle_ns = limits->idle_ns;
 	worker.sock = dwarf_confine(sock, limits);
 	if (worker.sock < 0)
@@ -197,6 +210,7 @@ _Noreturn void dwarf_worker_run(int sock, const struct dwarf_worker_limits *limi
 	for (size_t i = 0; i < DWARF_SLOTS; i++)
 		worker.slots[i].fds = (struct dwarf_fds){-1, -1};
 	buf_init(&worker.message, 0);
+	worker.base_bytes = bytes_in_use();
 	while (cpu_ns() < cpu_enough_ns && take_request(&worker)) {
 		answer(&worker);
 		save_memory(&worker);
