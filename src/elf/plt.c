@@ -237,7 +237,7 @@ static int add_stub(struct plt *plt, struct symbol_set *set, uint64_t addr, uint
 {
 	struct raw_symbol s = {
 		.addr = addr,
-		.size = size,
+		.size = (uint32_t)size,
 		.name = (uint32_t)plt->text.len,
 		.pool = POOL_PLT,
 		.kind = KIND_PLT,

@@ -7,7 +7,11 @@
  * function i, so a lookup takes the last function that starts at or before the
  * address and climbs until one reaches far enough. The array exists only where
  * anything overlaps. A function deeper than DEPTH_MAX is dropped, which bounds
- * the climb on files made to hurt. */
+ * the climb on files made to hurt.
+ *
+ * While it is made, what was gathered is sorted, and then the functions are put
+ * together in the same array: of many names of an address one stays, so the next
+ * function is never written over a name that is still to be read. */
 #include "elf/symtab.h"
 
 #include <elf.h>
@@ -35,16 +39,9 @@ struct elf_symbols {
 	size_t bytes;
 };
 
-/* One address while the table is made. */
-struct draft {
-	uint64_t addr, end;
-	uint32_t symbol; /* index of the best of its names in the set */
-	uint32_t parent; /* index of a draft */
-	uint32_t depth;
-};
-
-struct drafts {
-	struct draft *list;
+/* The functions, one an address, in the array of the set. */
+struct functions {
+	struct raw_symbol *list;
 	size_t count;
 	bool overlap;
 };
@@ -91,11 +88,16 @@ static int compare_symbols(const void *a, const void *b)
 	return x->addr < y->addr ? -1 : x->addr > y->addr;
 }
 
-/* The names of one address, [first, last) in the sorted set, as one draft; its size is the largest. */
-static struct draft merge_aliases(const struct symbol_set *set, size_t first, size_t last)
+static uint32_t cut_size(uint64_t size)
+{
+	return size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
+}
+
+/* The names of one address, [first, last) in the sorted set, as one; its size is the largest. */
+static struct raw_symbol merge_aliases(const struct symbol_set *set, size_t first, size_t last)
 {
 	size_t best = first;
-	uint64_t addr = set->symbols[first].addr, size = set->symbols[first].size;
+	uint32_t size = set->symbols[first].size;
 
 	if (last - first > ALIASES_MAX)
 		last = first + ALIASES_MAX;
@@ -107,111 +109,107 @@ static struct draft merge_aliases(const struct symbol_set *set, size_t first, si
 		if (compare_fame(set, s, &set->symbols[best]) < 0)
 			best = i;
 	}
+	struct raw_symbol merged = set->symbols[best];
 	/* Ranges were checked when the symbol was taken. */
-	uint64_t room = symbol_set_range(set, addr)->end - addr;
-	return (struct draft){
-		.addr = addr,
-		.end = addr + (size < room ? size : room),
-		.symbol = (uint32_t)best,
-		.parent = NONE,
-	};
+	uint64_t room = symbol_set_range(set, merged.addr)->end - merged.addr;
+	merged.size = size < room ? size : cut_size(room);
+	merged.parent = NONE;
+	merged.depth = 0;
+	return merged;
+}
+
+static uint64_t end_of(const struct raw_symbol *f)
+{
+	return f->addr + f->size;
 }
 
 /* A function without a size reaches to the next one, or to the end of its section. */
-static void close_open_end(const struct symbol_set *set, struct draft *d, uint64_t next)
+static void close_open_end(const struct symbol_set *set, struct raw_symbol *f, uint64_t next)
 {
-	uint64_t end = symbol_set_range(set, d->addr)->end;
+	uint64_t end = symbol_set_range(set, f->addr)->end;
 
-	if (d->end == d->addr)
-		d->end = next < end ? next : end;
+	if (f->size == 0)
+		f->size = cut_size((next < end ? next : end) - f->addr);
 }
 
-/* Puts d behind the others unless it is a label inside a function or nested too deep. */
-static void place_draft(const struct symbol_set *set, struct drafts *drafts, struct draft d)
+/* Puts f behind the others unless it is a label inside a function or nested too deep. */
+static void place_function(const struct symbol_set *set, struct functions *functions,
+			   struct raw_symbol f)
 {
 	uint32_t cover = NONE;
 
-	if (drafts->count > 0) {
-		close_open_end(set, &drafts->list[drafts->count - 1], d.addr);
-		cover = (uint32_t)drafts->count - 1;
+	if (functions->count > 0) {
+		close_open_end(set, &functions->list[functions->count - 1], f.addr);
+		cover = (uint32_t)functions->count - 1;
 	}
-	while (cover != NONE && drafts->list[cover].end <= d.addr)
-		cover = drafts->list[cover].parent;
+	while (cover != NONE && end_of(&functions->list[cover]) <= f.addr)
+		cover = functions->list[cover].parent;
 	if (cover != NONE) {
-		bool label = d.end == d.addr || set->symbols[d.symbol].kind != KIND_FUNCTION;
-		d.parent = cover;
-		d.depth = drafts->list[cover].depth + 1;
-		if (label || d.depth > DEPTH_MAX)
+		f.parent = cover;
+		f.depth = (uint8_t)(functions->list[cover].depth + 1);
+		if (f.size == 0 || f.kind != KIND_FUNCTION || f.depth > DEPTH_MAX)
 			return;
-		drafts->overlap = true;
+		functions->overlap = true;
 	}
-	drafts->list[drafts->count++] = d;
+	functions->list[functions->count++] = f;
 }
 
 /* set is sorted. Offsets are 32 bits: what is 4 GiB above the first function is left out. */
-static int make_drafts(const struct symbol_set *set, struct drafts *ret, struct err *err)
+static struct functions put_together(const struct symbol_set *set)
 {
+	struct functions functions = {.list = set->symbols};
 	uint64_t base = set->symbols[0].addr;
 
-	ret->list = mem_alloc(set->count * sizeof(*ret->list));
-	if (!ret->list)
-		return err_set(err, ERR_NOMEM, "no memory for %zu functions", set->count);
 	for (size_t first = 0, last; first < set->count; first = last) {
 		uint64_t addr = set->symbols[first].addr;
 		for (last = first + 1; last < set->count && set->symbols[last].addr == addr;)
 			last++;
 		if (addr - base <= UINT32_MAX)
-			place_draft(set, ret, merge_aliases(set, first, last));
+			place_function(set, &functions, merge_aliases(set, first, last));
 	}
-	if (ret->count > 0)
-		close_open_end(set, &ret->list[ret->count - 1], UINT64_MAX);
-	return 0;
-}
-
-static struct str draft_name(const struct symbol_set *set, const struct draft *d)
-{
-	return symbol_set_name(set, &set->symbols[d->symbol]);
+	if (functions.count > 0)
+		close_open_end(set, &functions.list[functions.count - 1], UINT64_MAX);
+	return functions;
 }
 
 /* Stops above the limit. */
-static uint64_t text_size(const struct symbol_set *set, const struct drafts *drafts)
+static uint64_t text_size(const struct symbol_set *set, const struct functions *functions)
 {
 	uint64_t size = 0;
 
-	for (size_t i = 0; i < drafts->count && size <= set->limit_bytes; i++)
-		size += draft_name(set, &drafts->list[i]).len + 1;
+	for (size_t i = 0; i < functions->count && size <= set->limit_bytes; i++)
+		size += symbol_set_name(set, &functions->list[i]).len + 1;
 	return size;
 }
 
 static void fill_table(struct elf_symbols *t, const struct symbol_set *set,
-		       const struct drafts *drafts)
+		       const struct functions *functions)
 {
 	uint32_t at = 0;
 
-	t->base = drafts->list[0].addr;
-	t->count = (uint32_t)drafts->count;
-	for (size_t i = 0; i < drafts->count; i++) {
-		const struct draft *d = &drafts->list[i];
-		struct str name = draft_name(set, d);
-		uint64_t size = d->end - d->addr;
-		t->starts[i] = (uint32_t)(d->addr - t->base);
-		t->sizes[i] = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
+	t->base = functions->list[0].addr;
+	t->count = (uint32_t)functions->count;
+	for (size_t i = 0; i < functions->count; i++) {
+		const struct raw_symbol *f = &functions->list[i];
+		struct str name = symbol_set_name(set, f);
+		t->starts[i] = (uint32_t)(f->addr - t->base);
+		t->sizes[i] = f->size;
 		t->names[i] = at;
 		if (t->parents)
-			t->parents[i] = d->parent;
+			t->parents[i] = f->parent;
 		name_copy_clean(t->text + at, name);
 		at += (uint32_t)name.len;
 		t->text[at++] = '\0';
 	}
 }
 
-static int make_table(const struct symbol_set *set, const struct drafts *drafts,
+static int make_table(const struct symbol_set *set, const struct functions *functions,
 		      struct elf_symbols **ret, struct err *err)
 {
-	unsigned columns = drafts->overlap ? 4 : 3;
-	uint64_t text = text_size(set, drafts);
+	unsigned columns = functions->overlap ? 4 : 3;
+	uint64_t text = text_size(set, functions);
 	uint64_t bytes =
-		sizeof(struct elf_symbols) + drafts->count * columns * sizeof(uint32_t) + text;
+		sizeof(struct elf_symbols) + functions->count * columns * sizeof(uint32_t) + text;
 
 	if (bytes > set->limit_bytes || text > UINT32_MAX)
 		return err_set(err, ERR_LIMIT, "a symbol table of %llu bytes, above %zu",
@@ -222,27 +220,22 @@ static int make_table(const struct symbol_set *set, const struct drafts *drafts,
 			       (unsigned long long)bytes);
 	*t = (struct elf_symbols){.bytes = (size_t)bytes};
 	t->starts = (uint32_t *)(t + 1);
-	t->sizes = t->starts + drafts->count;
-	t->names = t->sizes + drafts->count;
-	t->parents = drafts->overlap ? t->names + drafts->count : NULL;
-	t->text = (char *)(t->starts + columns * drafts->count);
-	fill_table(t, set, drafts);
+	t->sizes = t->starts + functions->count;
+	t->names = t->sizes + functions->count;
+	t->parents = functions->overlap ? t->names + functions->count : NULL;
+	t->text = (char *)(t->starts + columns * functions->count);
+	fill_table(t, set, functions);
 	*ret = t;
 	return 0;
 }
 
 static int table_of_set(struct symbol_set *set, struct elf_symbols **ret, struct err *err)
 {
-	struct drafts drafts = {0};
-
 	if (set->count == 0)
 		return err_set(err, ERR_NOT_FOUND, "no functions: stripped");
 	qsort(set->symbols, set->count, sizeof(*set->symbols), compare_symbols);
-	int rc = make_drafts(set, &drafts, err);
-	if (!rc)
-		rc = make_table(set, &drafts, ret, err);
-	mem_free(drafts.list);
-	return rc;
+	struct functions functions = put_together(set);
+	return make_table(set, &functions, ret, err);
 }
 
 int elf_symbols_load(const struct elf_file *file, size_t limit_bytes, struct elf_symbols **ret,

@@ -153,7 +153,8 @@ static int take_symbol(struct symbol_set *set, enum name_pool pool, struct cur *
 	(void)cur_u8(c); /* st_other */
 	uint16_t section = cur_u16le(c);
 	s.addr = cur_u64le(c);
-	s.size = cur_u64le(c);
+	uint64_t size = cur_u64le(c);
+	s.size = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
 	if (section == SHN_UNDEF || s.name >= set->pools[pool].len)
 		return 0;
 	const char *name = set->pools[pool].ptr + s.name;

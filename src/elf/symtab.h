@@ -9,12 +9,15 @@ enum name_pool { POOL_SYMTAB, POOL_DYNSYM, POOL_PLT, POOL_COUNT };
 /* In order of preference for one address. */
 enum symbol_kind { KIND_FUNCTION, KIND_LABEL, KIND_PLT };
 
+/* A million of them may be in memory at once, so they are small. */
 struct raw_symbol {
 	uint64_t addr;
-	uint64_t size; /* 0: not said */
-	uint32_t name; /* offset in its pool */
+	uint32_t size;	 /* 0: not said; at most UINT32_MAX */
+	uint32_t name;	 /* offset in its pool */
+	uint32_t parent; /* of what becomes of it: see symbols.c */
 	uint8_t pool, kind;
 	uint8_t bind; /* STB_* */
+	uint8_t depth;
 };
 
 struct exec_range {
