@@ -1,4 +1,4 @@
-/* Symbol tables: time to load one, time to look an address up in it. */
+/* Symbol tables: time to load one, time to look an address up in it; and source lines. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "elf/elf.h"
+#include "elf_lines.h"
 
 enum { RUNS = 7, LOOKUPS = 200000 };
 
@@ -144,5 +145,6 @@ int main(void)
 	bench_load("node", "/usr/bin/node");
 	bench_kallsyms();
 	bench_demangle("/usr/bin/node");
+	bench_lines();
 	return 0;
 }
