@@ -101,6 +101,7 @@ static void update_stats(struct agent *agent)
 	files_get_stats(agent->files, &g.files);
 	unwinding_get_stats(agent->unwinding, &g.unwinding);
 	batch_get_symbol_counts(agent->maker, &g.frames_named, &g.frames_unnamed);
+	batch_get_lines_stats(agent->maker, &g.lines);
 	gauges_publish(&g);
 	pthread_mutex_lock(&agent->stats_lock);
 	gauges_to_stats(&g, &agent->stats);

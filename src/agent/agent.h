@@ -87,6 +87,7 @@ struct agent_stats {
 	uint64_t lost_events;  /* perf records of processes and mappings that were overwritten */
 	uint64_t batches;
 	uint64_t cpu_ns;		    /* of the agent's thread */
+	uint64_t worker_cpu_ns;		    /* of the process that reads DWARF */
 	uint64_t bpf_run_ns, bpf_run_count; /* only while BPF statistics are on in the kernel */
 	uint64_t map_bytes;		    /* locked by BPF maps and perf rings */
 	uint64_t unwind_bytes;		    /* unwind tables in use, of the maps' memory */

@@ -98,6 +98,13 @@ int batch_lines_fd(const struct batch_maker *maker)
 	return symbolizer_fd(&maker->symbolizer);
 }
 
+void batch_get_lines_stats(const struct batch_maker *maker, struct lines_stats *ret)
+{
+	*ret = (struct lines_stats){0};
+	if (maker->symbolizer.lines)
+		lines_get_stats(maker->symbolizer.lines, ret);
+}
+
 static int begin(struct batch_maker *maker, struct err *err)
 {
 	struct profile_batch *batch;

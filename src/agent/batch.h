@@ -39,5 +39,6 @@ MUST_USE int batch_finish(struct batch_maker *maker, uint64_t start_ns, uint64_t
 /* Forgets the window and starts another. */
 void batch_reset(struct batch_maker *maker);
 uint64_t batch_samples(const struct batch_maker *maker); /* in the window so far */
+void batch_get_lines_stats(const struct batch_maker *maker, struct lines_stats *ret);
 void batch_get_symbol_counts(const struct batch_maker *maker, uint64_t *ret_named,
 			     uint64_t *ret_unnamed);

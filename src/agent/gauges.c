@@ -83,6 +83,43 @@ static struct metric map_bytes = METRIC_GAUGE_INIT("cresset_agent_kernel_bytes",
 						   "Memory of BPF maps and event rings.");
 static struct metric cpus = METRIC_GAUGE_INIT("cresset_agent_cpus", NULL, "CPUs that are sampled.");
 
+static struct metric lines_answered =
+	METRIC_COUNTER_INIT("cresset_agent_line_lookups_total", "result=\"answered\"",
+			    "Addresses asked of the process that reads DWARF.");
+static struct metric lines_late =
+	METRIC_COUNTER_INIT("cresset_agent_line_lookups_total", "result=\"late\"",
+			    "Addresses asked of the process that reads DWARF.");
+static struct metric lines_bad =
+	METRIC_COUNTER_INIT("cresset_agent_line_files_given_up_total", NULL,
+			    "Files whose DWARF cannot be read, or took too long or too much.");
+static struct metric workers =
+	METRIC_COUNTER_INIT("cresset_agent_line_workers_total", "end=\"any\"",
+			    "Processes started to read DWARF.");
+static struct metric workers_crashed =
+	METRIC_COUNTER_INIT("cresset_agent_line_workers_total", "end=\"crashed\"",
+			    "Processes started to read DWARF.");
+static struct metric workers_timed_out =
+	METRIC_COUNTER_INIT("cresset_agent_line_workers_total", "end=\"timed_out\"",
+			    "Processes started to read DWARF.");
+static struct metric worker_cpu =
+	METRIC_COUNTER_INIT("cresset_agent_line_worker_cpu_nanoseconds_total", NULL,
+			    "CPU time of the process that reads DWARF.");
+static struct metric line_bytes =
+	METRIC_GAUGE_INIT("cresset_agent_line_bytes", NULL,
+			  "Memory of remembered source lines and of Go's tables.");
+
+static void publish_lines(const struct lines_stats *l)
+{
+	metric_set(&lines_answered, (int64_t)l->dwarf.answered);
+	metric_set(&lines_late, (int64_t)l->late);
+	metric_set(&lines_bad, (int64_t)l->dwarf.bad_files);
+	metric_set(&workers, (int64_t)l->dwarf.spawned);
+	metric_set(&workers_crashed, (int64_t)l->dwarf.crashed);
+	metric_set(&workers_timed_out, (int64_t)l->dwarf.timed_out);
+	metric_set(&worker_cpu, (int64_t)l->dwarf.worker_cpu_ns);
+	metric_set(&line_bytes, (int64_t)l->bytes);
+}
+
 static void publish_unwinding(const struct agent_gauges *g)
 {
 	const struct unwinding_stats *u = &g->unwinding;
@@ -103,6 +140,7 @@ static void publish_unwinding(const struct agent_gauges *g)
 void gauges_publish(const struct agent_gauges *g)
 {
 	publish_unwinding(g);
+	publish_lines(&g->lines);
 	metric_set(&samples, (int64_t)g->agent_samples);
 	metric_set(&lost_ring, (int64_t)g->sampler.lost_ring);
 	metric_set(&lost_memory, (int64_t)g->lost_memory);
@@ -129,6 +167,7 @@ void gauges_to_stats(const struct agent_gauges *g, struct agent_stats *ret)
 		.lost_events = g->processes.lost_events,
 		.batches = g->batches,
 		.cpu_ns = g->cpu_ns,
+		.worker_cpu_ns = g->lines.dwarf.worker_cpu_ns,
 		.bpf_run_ns = g->sampler.run_ns,
 		.bpf_run_count = g->sampler.run_count,
 		.map_bytes = g->sampler.map_bytes + g->event_bytes,

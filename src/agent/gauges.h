@@ -3,6 +3,7 @@
 
 #include "agent/agent.h"
 #include "agent/files.h"
+#include "agent/lines.h"
 #include "agent/processes.h"
 #include "agent/sampler.h"
 #include "agent/stack_ends.h"
@@ -15,6 +16,7 @@ struct agent_gauges {
 	struct processes_stats processes;
 	struct files_stats files;
 	struct unwinding_stats unwinding;
+	struct lines_stats lines;
 	const struct stack_ends *ends;
 	uint64_t held; /* samples that waited for a table */
 };

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -203,6 +204,8 @@ _Noreturn void dwarf_worker_run(int sock, const struct dwarf_worker_limits *limi
 		_exit(EXIT_PEER);
 	(void)prctl(PR_SET_NAME, "cresset-dwarf", 0, 0, 0);
 	set_signals();
+	/* The agent's thread may be in a hurry; this is not. */
+	(void)setpriority(PRIO_PROCESS, 0, 0);
 	worker.idle_ns = limits->idle_ns;
 	worker.sock = dwarf_confine(sock, limits);
 	if (worker.sock < 0)
