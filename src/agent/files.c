@@ -414,6 +414,17 @@ bool files_vaddr(const struct files *files, uint32_t id, uint64_t offset, uint64
 	return elf && elf_vaddr_of_offset(elf, offset, ret);
 }
 
+bool files_mapping_vaddr(const struct files *files, uint32_t id, uint64_t start, uint64_t offset,
+			 uint64_t *ret)
+{
+	const struct elf_file *elf = files->rows[id].elf;
+	uint64_t bias;
+	if (!elf || !elf_bias(elf, start, offset, &bias))
+		return false;
+	*ret = start - bias;
+	return true;
+}
+
 /* ---- symbols ---- */
 
 struct opening {

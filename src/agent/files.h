@@ -67,6 +67,10 @@ uint32_t files_resolve(struct files *files, uint32_t id, const struct file_place
 void files_get_info(const struct files *files, uint32_t id, struct file_info *ret);
 /* Offset in the file -> ELF virtual address; false when the content is unknown or has no such part. */
 bool files_vaddr(const struct files *files, uint32_t id, uint64_t offset, uint64_t *ret);
+/* The ELF virtual address of where an executable mapping starts. Not that of its offset in the file: the page
+ * may begin with the end of another segment, which is mapped for itself elsewhere. */
+bool files_mapping_vaddr(const struct files *files, uint32_t id, uint64_t start, uint64_t offset,
+			 uint64_t *ret);
 /* The function at an ELF virtual address. False: no name. Texts live until the next call. */
 bool files_symbol(struct files *files, uint32_t id, const struct file_place *place, uint64_t vaddr,
 		  struct symbol_found *ret);

@@ -73,7 +73,8 @@ static struct unwind_mapping make_row(const struct rowsets *rowsets, const struc
 	*ret_table = table;
 	uint64_t vaddr = 0;
 	bool known = table->state == TABLE_READY &&
-		     files_vaddr(rowsets->files, table->file, mapping->offset, &vaddr);
+		     files_mapping_vaddr(rowsets->files, table->file, mapping->start,
+					 mapping->offset, &vaddr);
 	row.kind = known ? UNWIND_BY_TABLE : UNWIND_BY_FRAME_POINTER;
 	row.vaddr = vaddr;
 	row.table = known ? table->place : 0;

@@ -1,4 +1,5 @@
 /* Identities and contents, with this very program as the file. */
+#include <elf.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -153,6 +154,57 @@ static void our_own_functions_have_names(void **state)
 	assert_true(files_symbol(files, id, &place, vaddr, &found));
 	assert_true(str_equal(found.name, STR("a_function_to_be_found")));
 	assert_false(files_vaddr(files, id, 1ULL << 40, &vaddr));
+	buf_deinit(&text);
+	files_destroy(files);
+}
+
+/* A file whose code begins in the page in which its data ends, as lld lays it out. */
+static void write_shared_page(int fd)
+{
+	const Elf64_Ehdr header = {.e_ident = ELFMAG "\2\1\1",
+				   .e_type = ET_DYN,
+				   .e_machine = EM_X86_64,
+				   .e_phoff = sizeof(header),
+				   .e_phentsize = sizeof(Elf64_Phdr),
+				   .e_phnum = 2};
+	const Elf64_Phdr segments[] = {
+		{.p_type = PT_LOAD, .p_flags = PF_R, .p_filesz = 0x1640, .p_memsz = 0x1640},
+		{.p_type = PT_LOAD,
+		 .p_flags = PF_R | PF_X,
+		 .p_offset = 0x1640,
+		 .p_vaddr = 0x2640,
+		 .p_filesz = 0x900,
+		 .p_memsz = 0x900},
+	};
+	assert_int_equal(write(fd, &header, sizeof(header)), sizeof(header));
+	assert_int_equal(write(fd, segments, sizeof(segments)), sizeof(segments));
+	assert_int_equal(ftruncate(fd, 0x2000), 0);
+}
+
+static void a_mapping_of_code_starts_at_an_address_of_the_code(void **state)
+{
+	struct files *files = create();
+	char path[] = "/tmp/cresset-files-XXXXXX";
+	struct file_source source;
+	struct file_place place;
+	struct buf text;
+	uint64_t vaddr;
+	(void)state;
+	int fd = mkstemp(path);
+	write_shared_page(fd);
+	void *code = mmap(NULL, 0x1000, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0x1000);
+	assert_true(code != MAP_FAILED);
+	buf_init(&text, 0);
+	assert_int_equal(own_mapping(code, &text, &source, &place), 0x1000);
+	uint32_t id = files_resolve(files, files_intern(files, &source, NULL), &place);
+	assert_true(files_mapping_vaddr(files, id, place.start, 0x1000, &vaddr));
+	assert_int_equal(vaddr, 0x2000);
+	assert_true(files_vaddr(files, id, 0x1640, &vaddr));
+	assert_int_equal(vaddr, 0x2640);
+	assert_false(files_mapping_vaddr(files, id, place.start, 0x5000, &vaddr));
+	munmap(code, 0x1000);
+	unlink(path);
+	close(fd);
 	buf_deinit(&text);
 	files_destroy(files);
 }
@@ -490,6 +542,7 @@ int main(void)
 		cmocka_unit_test(memory_files_are_code_unless_they_are_programs),
 		cmocka_unit_test(memory_without_a_file_goes_by_its_name),
 		cmocka_unit_test(our_own_functions_have_names),
+		cmocka_unit_test(a_mapping_of_code_starts_at_an_address_of_the_code),
 		cmocka_unit_test(what_is_no_regular_file_is_not_even_opened),
 		cmocka_unit_test(a_stripped_file_is_named_by_its_debug_file),
 		cmocka_unit_test(links_to_debug_files_stay_in_the_root_of_the_process),
