@@ -255,3 +255,38 @@ KEEP void case_library(void)
 	while (chain_goes_on())
 		library_work();
 }
+
+/* ---- inline: calls that are none, which only debug information knows ---- */
+
+#ifdef CHAINS_DEBUG
+#define INLINED "inlined_inner;inlined_outer;"
+#else
+#define INLINED
+#endif
+
+static inline __attribute__((always_inline)) void inlined_inner(void)
+{
+	burn_as("inline");
+	sink += 3;
+}
+
+static inline __attribute__((always_inline)) void inlined_outer(void)
+{
+	sink += 5;
+	inlined_inner();
+	sink += 7;
+}
+
+KEEP void inline_work(void);
+KEEP void inline_work(void)
+{
+	inlined_outer();
+	sink += 11;
+}
+
+KEEP void case_inline(void)
+{
+	chain_expect("inline", "burn;burn_as;" INLINED "inline_work;case_inline" ROOT);
+	while (chain_goes_on())
+		inline_work();
+}

@@ -16,6 +16,7 @@ void case_callbacks(void);
 void case_cold(void);
 void case_prologue(void);
 void case_library(void);
+void case_inline(void);
 /* frames.c */
 void case_alloca(void);
 void case_realign(void);

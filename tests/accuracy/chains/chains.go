@@ -110,9 +110,15 @@ func generic[T any](value T, work func(T)) {
 	sink++
 }
 
+// Inlined into its caller, which Go's own tables tell.
+func inlined() {
+	burnAs("inline")
+}
+
 //go:noinline
 func calls(s shape) {
 	s.draw(1)
+	inlined()
 	sort.Sort(list{3, 1, 2})
 	generic(3, func(n int) {
 		burnAs("closure")
@@ -157,6 +163,7 @@ func main() {
 	expect("plain", "main.recurse*20;main.plain"+root)
 	expect("deep", "main.recurseDeep*900;main.deep"+root)
 	expect("method", "main.(*circle).draw;main.calls;*"+root)
+	expect("inline", "main.inlined;main.calls;*"+root)
 	expect("sort", "main.list.Less;*;main.calls;*"+root)
 	expect("closure", "main.calls.func1;main.generic[...];main.calls;*"+root)
 	expect("defer", "*;main.calls;*"+root)

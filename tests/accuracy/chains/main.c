@@ -15,6 +15,7 @@ const struct chain_case chain_cases[] = {
 	{"cold", case_cold},
 	{"prologue", case_prologue},
 	{"library", case_library},
+	{"inline", case_inline},
 	{"signal", case_signal},
 	{"altstack", case_altstack},
 	{"nested", case_nested},
