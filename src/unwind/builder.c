@@ -16,6 +16,10 @@ enum {
 	ROWS_DEFAULT_MAX = 8 << 20, /* 32 MiB; the largest file seen has 1.4 million */
 	RULE_NONE = 0,
 	RULE_SLOTS_FIRST = 1024,
+	/* Slots that may be passed by in all, and for each range: far above what chance needs. A
+	 * file whose rules are made to collide ends there. */
+	DETOURS_MAX = 1 << 22,
+	DETOURS_PER_RANGE = 8,
 };
 
 struct unwind_builder {
@@ -23,6 +27,7 @@ struct unwind_builder {
 	size_t rows_cap, rules_cap, pages_cap, rows_max;
 	uint32_t *rule_slots; /* index + 1; open addressing, a power of two, at most half full */
 	uint32_t rule_slot_count;
+	uint64_t detours; /* slots passed by */
 	uint64_t end;
 	uint32_t rule;
 	bool started;
@@ -30,7 +35,7 @@ struct unwind_builder {
 
 /* ---- rules ------------------------------------------------------------- */
 
-static uint32_t hash_rule(const struct unwind_rule *rule)
+uint32_t unwind_rule_hash(const struct unwind_rule *rule)
 {
 	uint64_t words[2];
 
@@ -39,14 +44,17 @@ static uint32_t hash_rule(const struct unwind_rule *rule)
 	return (uint32_t)(h >> 32 ^ h);
 }
 
-static uint32_t *find_slot(const struct unwind_builder *builder, const struct unwind_rule *rule)
+static uint32_t *find_slot(struct unwind_builder *builder, const struct unwind_rule *rule)
 {
 	uint32_t mask = builder->rule_slot_count - 1;
-	uint32_t i = hash_rule(rule) & mask;
+	uint32_t i = unwind_rule_hash(rule) & mask;
 
 	while (builder->rule_slots[i] != 0 &&
-	       memcmp(&builder->rows->rules[builder->rule_slots[i] - 1], rule, sizeof(*rule)) != 0)
+	       memcmp(&builder->rows->rules[builder->rule_slots[i] - 1], rule, sizeof(*rule)) !=
+		       0) {
 		i = (i + 1) & mask;
+		builder->detours++;
+	}
 	return &builder->rule_slots[i];
 }
 
@@ -92,6 +100,9 @@ static int intern_rule(struct unwind_builder *builder, const struct unwind_rule 
 {
 	uint32_t slot = *find_slot(builder, rule);
 
+	if (builder->detours >
+	    DETOURS_MAX + DETOURS_PER_RANGE * (uint64_t)builder->rows->info.ranges)
+		return err_set(err, ERR_LIMIT, "unwind rows: rules that are made to collide");
 	if (slot == 0) {
 		int rc = add_rule(builder, rule, err);
 		if (rc)
@@ -184,7 +195,7 @@ static void start_at(struct unwind_builder *builder, uint64_t vaddr)
 int unwind_builder_add(struct unwind_builder *builder, uint64_t start, uint64_t end,
 		       const struct unwind_rule *rule, struct err *err)
 {
-	uint32_t id;
+	uint32_t id = RULE_NONE;
 	int rc = 0;
 
 	if (start < builder->end)

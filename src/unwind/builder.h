@@ -40,6 +40,9 @@ uint64_t unwind_builder_end(const struct unwind_builder *builder);
 MUST_USE int unwind_builder_finish(struct unwind_builder *builder, struct unwind_rows **ret,
 				   struct err *err);
 
+/* By which rules are found again; here for the test of those that collide. */
+uint32_t unwind_rule_hash(const struct unwind_rule *rule);
+
 /* go.c: from .gopclntab. ERR_NOT_FOUND: no Go program, or none that we can read. */
 MUST_USE int unwind_go_compile(const struct elf_file *file, struct unwind_builder *builder,
 			       struct err *err);

@@ -6,7 +6,7 @@
 #include "elf/elf.h"
 
 enum {
-	FUNCTIONS_MAX = 4 << 20, /* 96 MiB; the largest file seen has 120 thousand */
+	FUNCTIONS_MAX = 2 << 20, /* 48 MiB; the largest file seen has 120 thousand */
 	CIES_MAX = 1 << 16,	 /* .debug_frame has one for each source file */
 	ELF_HEADER_BYTES = 64,
 };

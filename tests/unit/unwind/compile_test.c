@@ -421,6 +421,26 @@ static void more_rules_than_a_row_can_name_are_refused(void **state)
 	unwind_builder_destroy(builder);
 }
 
+static void rules_that_are_made_to_collide_are_refused(void **state)
+{
+	enum { SAME_BITS = 0x3fff, RULES = 4000 };
+	struct unwind_builder *builder = make_builder();
+	struct unwind_rule rule = sp_rule(0);
+	struct err err = {0};
+	int rc = 0;
+
+	(void)state;
+	for (uint64_t at = 64; !rc && at < 64 + 16 * RULES; at += 16) {
+		do
+			rule.cfa_offset++;
+		while (unwind_rule_hash(&rule) & SAME_BITS);
+		rc = unwind_builder_add(builder, at, at + 16, &rule, &err);
+	}
+	assert_int_equal(rc, ERR_LIMIT);
+	assert_string_equal(err.text, "unwind rows: rules that are made to collide");
+	unwind_builder_destroy(builder);
+}
+
 static void text_of_more_than_4_gib_is_refused(void **state)
 {
 	struct unwind_builder *builder = make_builder();
@@ -521,6 +541,7 @@ int main(void)
 		cmocka_unit_test(more_rows_than_the_limit_are_refused),
 		cmocka_unit_test(more_bytes_than_the_limit_are_refused),
 		cmocka_unit_test(more_rules_than_a_row_can_name_are_refused),
+		cmocka_unit_test(rules_that_are_made_to_collide_are_refused),
 		cmocka_unit_test(text_of_more_than_4_gib_is_refused),
 		cmocka_unit_test(a_builder_without_ranges_has_no_rows),
 		cmocka_unit_test(a_shortage_of_memory_is_an_error_and_no_leak),
