@@ -173,15 +173,19 @@ static void take_map_line(struct processes *processes, struct process *process, 
 	add_mapping(processes, process, &source, &row, false);
 }
 
-/* Puts what /proc says in place of what was known, if it is something else. */
+/* Puts what /proc says in place of what was known, if it is something else. What has ended has no maps, or
+ * empty ones until its parent has waited; of that the events, which may still be to come, know more. */
 static void read_maps(struct processes *processes, struct process *process)
 {
 	uint64_t now_ns = clock_mono_ns();
 	buf_clear(&processes->text);
-	process->maps_read_ns = now_ns;
-	if (process->kernel_thread || proc_read(processes->options->proc, process->look_pid, "maps",
-						MAPS_BYTES_MAX, &processes->text, NULL))
+	process->maps_asked_ns = now_ns;
+	if (process->kernel_thread ||
+	    proc_read(processes->options->proc, process->look_pid, "maps", MAPS_BYTES_MAX,
+		      &processes->text, NULL) ||
+	    buf_text(&processes->text).len == 0)
 		return;
+	process->maps_read_ns = now_ns;
 	struct mappings *known = process->maps, *fresh = mappings_create();
 	if (!fresh)
 		return;
@@ -334,7 +338,7 @@ const struct mapping *processes_mapping(struct processes *processes, struct proc
 					uint64_t address)
 {
 	const struct mapping *row = mappings_find(process->maps, address);
-	if (row || process->ended || clock_mono_ns() - process->maps_read_ns < maps_reread_ns)
+	if (row || process->ended || clock_mono_ns() - process->maps_asked_ns < maps_reread_ns)
 		return row;
 	read_maps(processes, process);
 	return mappings_find(process->maps, address);
@@ -420,6 +424,11 @@ static void on_mmap(struct processes *processes, const struct event *event)
 		(void)read_process(processes, event->pid, event->tid);
 		return;
 	}
+	/* The program itself is the first of them, whether its mapping was read from /proc before or not. */
+	if (process->exe_pending && event->name.len > 0 && event->name.ptr[0] == '/') {
+		process->exe_pending = false;
+		identity_set_exe(process->identity, event->name);
+	}
 	if (process->maps_read_ns > event->time_ns)
 		return;
 	struct file_source source = {
@@ -435,10 +444,6 @@ static void on_mmap(struct processes *processes, const struct event *event)
 			      .end = event->start + event->size,
 			      .offset = event->offset};
 	add_mapping(processes, process, &source, &row, true);
-	if (process->exe_pending && event->name.len > 0 && event->name.ptr[0] == '/') {
-		process->exe_pending = false;
-		identity_set_exe(process->identity, event->name);
-	}
 }
 
 static void on_exit_event(struct processes *processes, const struct event *event)

@@ -47,6 +47,7 @@ struct process {
 	struct mappings *maps;
 	uint64_t read_ns; /* when all of it was read from /proc: it knows what happened before */
 	uint64_t maps_read_ns;	   /* the same for maps; both 0: never */
+	uint64_t maps_asked_ns;	   /* when they were, read or not */
 	uint64_t born_ns, fork_ns; /* of this program, and of the process; both monotonic */
 	uint64_t end_ns;
 	struct process *next;	     /* in the list of ended ones, or of waiting ones */

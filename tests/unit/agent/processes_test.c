@@ -339,6 +339,69 @@ static void maps_that_are_newer_than_an_exec_do_not_hide_it(void **state)
 	close_world(&w);
 }
 
+/* It ended while its events still waited to be applied, and one of its addresses made us ask /proc. */
+static void a_process_that_has_ended_is_what_its_events_say(void **state)
+{
+	struct world w;
+	(void)state;
+	open_world(&w);
+	fixture_process(7, 1, "sh", "/bin/sh", shell_maps, NULL, 0);
+	assert_int_equal(processes_scan(w.processes, NULL), 0);
+	fork_event(&w, 7, 8);
+	exec_event(&w, 8, "app");
+	struct event map = {.kind = EVENT_MMAP,
+			    .time_ns = clock_mono_ns(),
+			    .pid = 8,
+			    .tid = 8,
+			    .start = 0x5000,
+			    .size = 0x1000,
+			    .name = STR("/srv/app")};
+	assert_null(processes_mapping(w.processes, get(&w, 8), 0x5010));
+	processes_apply(w.processes, &map);
+	assert_non_null(mappings_find(get(&w, 8)->maps, 0x5010));
+	close_world(&w);
+}
+
+/* Ended, and its parent has not waited for it yet. */
+static void empty_maps_hide_nothing(void **state)
+{
+	struct world w;
+	(void)state;
+	open_world(&w);
+	fixture_process(7, 1, "sh", "/bin/sh", shell_maps, NULL, 0);
+	assert_int_equal(processes_scan(w.processes, NULL), 0);
+	fork_event(&w, 7, 8);
+	fixture_process(8, 7, "sh", "/bin/sh", "", NULL, 0);
+	assert_null(processes_mapping(w.processes, get(&w, 8), 0x7777000));
+	assert_non_null(mappings_find(get(&w, 8)->maps, 0x2010));
+	close_world(&w);
+}
+
+static void the_first_mapping_names_the_program_though_maps_are_newer(void **state)
+{
+	struct world w;
+	(void)state;
+	open_world(&w);
+	fixture_process(7, 1, "sh", "/bin/sh", shell_maps, NULL, 0);
+	assert_int_equal(processes_scan(w.processes, NULL), 0);
+	fork_event(&w, 7, 8);
+	exec_event(&w, 8, "app");
+	struct event map = {.kind = EVENT_MMAP,
+			    .time_ns = clock_mono_ns(),
+			    .pid = 8,
+			    .tid = 8,
+			    .start = 0x5000,
+			    .size = 0x1000,
+			    .name = STR("/srv/app")};
+	fixture_process(8, 7, "app", "/srv/app", "5000-6000 r-xp 00000000 fe:01 9 /srv/app\n", NULL,
+			0);
+	assert_non_null(processes_mapping(w.processes, get(&w, 8), 0x5010));
+	processes_apply(w.processes, &map);
+	mmap_event(&w, 8, 0x6000, "/lib/liba.so");
+	assert_string_equal(name_of(get(&w, 8)), "app");
+	close_world(&w);
+}
+
 static void a_process_nobody_knows_gets_the_name_of_its_thread(void **state)
 {
 	struct world w;
@@ -492,6 +555,9 @@ int main(void)
 		cmocka_unit_test(a_thread_is_no_process),
 		cmocka_unit_test(events_older_than_what_proc_said_change_nothing),
 		cmocka_unit_test(maps_that_are_newer_than_an_exec_do_not_hide_it),
+		cmocka_unit_test(a_process_that_has_ended_is_what_its_events_say),
+		cmocka_unit_test(empty_maps_hide_nothing),
+		cmocka_unit_test(the_first_mapping_names_the_program_though_maps_are_newer),
 		cmocka_unit_test(a_process_nobody_knows_gets_the_name_of_its_thread),
 		cmocka_unit_test(a_process_whose_first_thread_ended_is_read_through_another),
 		cmocka_unit_test(the_end_of_the_first_thread_turns_to_the_one_that_is_sampled),
