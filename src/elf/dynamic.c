@@ -67,19 +67,6 @@ static int read_dynamic(const struct elf_file *file, struct dynamic *ret, struct
 	return 0;
 }
 
-/* Where the file has the byte that is loaded at vaddr. */
-static bool offset_of(const struct elf_file *file, uint64_t vaddr, uint64_t *ret)
-{
-	for (uint32_t i = 0; i < file->segment_count; i++) {
-		const struct elf_segment *s = &file->segments[i];
-		if (vaddr < s->vaddr || vaddr - s->vaddr >= s->file_size)
-			continue;
-		*ret = s->offset + (vaddr - s->vaddr);
-		return true;
-	}
-	return false;
-}
-
 static int read_words(const struct elf_file *file, uint64_t offset, uint32_t *words, size_t count,
 		      struct err *err)
 {
@@ -165,12 +152,12 @@ static int count_symbols(const struct elf_file *file, const struct dynamic *d, u
 	uint32_t words[2];
 	uint64_t offset;
 
-	if (d->hash && offset_of(file, d->hash, &offset)) {
+	if (d->hash && elf_offset_of_vaddr(file, d->hash, &offset)) {
 		int rc = read_words(file, offset, words, 2, err);
 		*ret = words[1]; /* nchain */
 		return rc;
 	}
-	if (d->gnu_hash && offset_of(file, d->gnu_hash, &offset))
+	if (d->gnu_hash && elf_offset_of_vaddr(file, d->gnu_hash, &offset))
 		return count_by_gnu_hash(file, offset, ret, err);
 	*ret = d->names > d->symbols ? (d->names - d->symbols) / ELF64_SYM_BYTES : 0;
 	return 0;
@@ -185,8 +172,8 @@ static int collect(struct symbol_set *set, const struct elf_file *file, struct e
 	int rc = read_dynamic(file, &d, err);
 	if (rc)
 		return rc;
-	if (!d.symbols || !d.names || !offset_of(file, d.symbols, &place.offset) ||
-	    !offset_of(file, d.names, &place.names_offset))
+	if (!d.symbols || !d.names || !elf_offset_of_vaddr(file, d.symbols, &place.offset) ||
+	    !elf_offset_of_vaddr(file, d.names, &place.names_offset))
 		return 0;
 	rc = count_symbols(file, &d, &count, err);
 	if (rc)

@@ -328,6 +328,18 @@ bool elf_bias(const struct elf_file *file, uint64_t map_start, uint64_t map_offs
 	return true;
 }
 
+bool elf_offset_of_vaddr(const struct elf_file *file, uint64_t vaddr, uint64_t *ret)
+{
+	for (uint32_t i = 0; i < file->segment_count; i++) {
+		const struct elf_segment *s = &file->segments[i];
+		if (vaddr < s->vaddr || vaddr - s->vaddr >= s->file_size)
+			continue;
+		*ret = s->offset + (vaddr - s->vaddr);
+		return true;
+	}
+	return false;
+}
+
 bool elf_vaddr_of_offset(const struct elf_file *file, uint64_t offset, uint64_t *ret_vaddr)
 {
 	static const struct segment_try tries[] = {

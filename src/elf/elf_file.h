@@ -35,6 +35,9 @@ struct elf_file {
 MUST_USE int elf_read_alloc(const struct elf_file *file, uint64_t offset, uint64_t len,
 			    size_t limit_bytes, void **ret, struct err *err);
 
+/* Where the file has the byte that is loaded at vaddr; false when no PT_LOAD has it. */
+bool elf_offset_of_vaddr(const struct elf_file *file, uint64_t vaddr, uint64_t *ret);
+
 /* The parts of elf_open, each fills in its fields. */
 struct elf_header {
 	uint64_t entry, phoff, shoff;

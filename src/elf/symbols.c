@@ -255,6 +255,8 @@ int elf_symbols_load_with(const struct elf_file *file, const struct elf_file *de
 	if (!rc)
 		rc = plt_collect(&set, file, err);
 	if (!rc)
+		rc = entry_collect(&set, file, err);
+	if (!rc)
 		rc = table_of_set(&set, ret, err);
 	symbol_set_deinit(&set);
 	return rc;

@@ -4,7 +4,7 @@
 #include "elf/elf_file.h"
 
 /* Which text holds a gathered symbol's name. */
-enum name_pool { POOL_SYMTAB, POOL_DYNSYM, POOL_PLT, POOL_COUNT };
+enum name_pool { POOL_SYMTAB, POOL_DYNSYM, POOL_PLT, POOL_ENTRY, POOL_COUNT };
 
 /* In order of preference for one address. */
 enum symbol_kind { KIND_FUNCTION, KIND_LABEL, KIND_PLT };
@@ -68,6 +68,9 @@ MUST_USE int minidebug_collect(struct symbol_set *set, const struct elf_file *fi
 			       struct err *err);
 /* Adds name@plt for stubs. Damaged sections are passed over. */
 MUST_USE int plt_collect(struct symbol_set *set, const struct elf_file *file, struct err *err);
+
+/* Adds _start, main, _init and _fini of a stripped program, where they can be told. */
+MUST_USE int entry_collect(struct symbol_set *set, const struct elf_file *file, struct err *err);
 
 /* Names as all of the room keeps them. */
 enum { NAME_MAX_BYTES = 4096 };

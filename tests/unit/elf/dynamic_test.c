@@ -123,6 +123,16 @@ static void every_byte_may_be_wrong(void **state)
 			}
 }
 
+static void assert_nothing_exported(size_t len)
+{
+	struct elf_symbols *symbols = load(len);
+
+	/* What the program's start tells is there. */
+	for (uint32_t i = 0; symbols && i < elf_symbols_count(symbols); i++)
+		assert_false(str_starts_with(elf_symbols_at(symbols, i).name, STR("sample_")));
+	elf_symbols_free(symbols);
+}
+
 static void endless_hash_tables_end(void **state)
 {
 	size_t len = read_image(SAMPLE("hash-gnu"));
@@ -131,10 +141,10 @@ static void endless_hash_tables_end(void **state)
 	(void)state;
 	forget_section_table();
 	hash[0] = UINT32_MAX;
-	assert_null(load(len));
+	assert_nothing_exported(len);
 	hash[0] = 1;
 	hash[2] = UINT32_MAX;
-	assert_null(load(len));
+	assert_nothing_exported(len);
 }
 
 static void loading_runs_short_of_memory_anywhere_without_harm(void **state)

@@ -15,8 +15,8 @@ static void a_stripped_program_gets_its_local_functions_back(void **state)
 	struct elf_symbols *symbols = load_symbols(SAMPLE("packed"));
 	struct elf_symbols *stripped = load_symbols(SAMPLE("split"));
 	assert_true(symbol_named(symbols, "sample_static").size > 0);
-	(void)symbol_named(symbols, "main");
-	assert_int_equal(elf_symbols_count(symbols), elf_symbols_count(stripped) + 2);
+	/* main is found in either. */
+	assert_int_equal(elf_symbols_count(symbols), elf_symbols_count(stripped) + 1);
 	elf_symbols_free(symbols);
 	elf_symbols_free(stripped);
 }
