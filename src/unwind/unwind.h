@@ -38,9 +38,12 @@ struct unwind_rows_info {
 	bool from_go;	  /* from .gopclntab's stack sizes */
 };
 
-/* From .eh_frame, else .debug_frame; a Go program from its .gopclntab. `debug` may be a second file
- * that holds .debug_frame for it, or NULL. Damaged entries cost only themselves. ERR_NOT_FOUND: the file
- * has no call frame information (walk it by frame pointer); ERR_CORRUPT, ERR_LIMIT, ERR_IO, ERR_NOMEM. */
+/* From a Go program's .gopclntab, .eh_frame (found without section headers, too), .debug_frame: each
+ * fills the gaps of those before. `debug` may be a second file that holds .debug_frame for it, or
+ * NULL. Added are what needs no call frame information to be known: the entry of a program, what ends a
+ * signal handler, where a coroutine of glibc begins. Damaged entries cost only themselves, and work
+ * and memory are bounded by the limits. ERR_NOT_FOUND: the file has nothing of it (walk it by frame
+ * pointer); ERR_CORRUPT, ERR_LIMIT, ERR_IO, ERR_NOMEM. */
 MUST_USE int unwind_compile(const struct elf_file *file, const struct elf_file *debug,
 			    const struct unwind_limits *limits, struct unwind_rows **ret,
 			    struct err *err);
