@@ -319,7 +319,7 @@ static int create_sampler(struct agent *agent, struct err *err)
 		.samples_per_second = agent->config.samples_per_second,
 		.send_idle = agent->config.send_idle_frames,
 		.verifier_log_level = agent->config.bpf_verifier_log_level,
-		.space_chunks = SPACE_CHUNKS << agent->config.map_scale_factor,
+		.space_chunks = (uint32_t)SPACE_CHUNKS << agent->config.map_scale_factor,
 		.only = cpu_set_count(&agent->pinned) ? &agent->pinned : NULL,
 	};
 	return sampler_create(&options, &agent->sampler, err);

@@ -56,15 +56,15 @@ static __u32 unwind_find_caller(struct unwind_walker *w, struct unwind_memory *m
 /* Set before loading. */
 const volatile bool send_idle;
 
+enum { STACK_PAGES = SAMPLER_STACK_BYTES / PAGE_BYTES };
+
 enum step_result { STEP_MORE, STEP_END };
 
 /* The record as it is sent (header, frames, copy of the stack), then what the walk needs. */
 struct state {
 	struct sampler_record record;
 	__u64 frames[SAMPLER_FRAMES_CAP];
-	/* Room: the copy begins where the frames end. A page more than is used, for the verifier, which
-	 * knows the sizes of the pieces, but not that they add up. */
-	__u8 stack[SAMPLER_STACK_BYTES + PAGE_BYTES];
+	__u8 stack[3 * PAGE_BYTES]; /* more room: the copy begins where the frames end */
 	__u64 count; /* frames in frames[], kernel and user */
 	struct unwind_walker walker;
 	struct unwind_memory memory;
@@ -259,27 +259,26 @@ static __always_inline void walk_frames(struct state *s)
 	s->count--;
 }
 
-/* One page at a time, so that what is readable below the end of the stack is there. */
-static __always_inline void copy_stack(struct state *s)
+/* One page at a time, so that what is readable below the end of the stack is there. A process that is not
+ * known yet has few frames, so there is room for the most. */
+static __always_inline void copy_stack(struct state *s, __u32 pages)
 {
-	__u64 sp = s->walker.sp, first = PAGE_BYTES - (sp & (PAGE_BYTES - 1));
-	__u64 offset = s->count;
-	HIDE(offset);
-	__u8 *to = (__u8 *)s->frames + (offset & (SAMPLER_FRAMES_CAP - 1)) * sizeof(__u64);
-	HIDE(first);
-	if (first > PAGE_BYTES || bpf_probe_read_user(to, first, (void *)sp))
+	__u64 sp = s->walker.sp, done = PAGE_BYTES - (sp & (PAGE_BYTES - 1));
+	__u64 at = (s->count & (SAMPLER_FRAMES_CAP - 1)) * sizeof(__u64);
+	HIDE(at);
+	HIDE(done);
+	if (at > sizeof(s->frames) || done > PAGE_BYTES ||
+	    bpf_probe_read_user((__u8 *)s->frames + at, done, (void *)sp))
 		return;
-	s->record.stack_bytes = (__u16)first;
-	to += first;
-	if (bpf_probe_read_user(to, PAGE_BYTES, (void *)(sp + first)))
-		return;
-	s->record.stack_bytes = (__u16)(first + PAGE_BYTES);
-	__u64 rest = SAMPLER_STACK_BYTES - PAGE_BYTES - first;
-	HIDE(rest);
-	if (rest >= PAGE_BYTES)
-		return;
-	if (!bpf_probe_read_user(to + PAGE_BYTES, rest, (void *)(sp + first + PAGE_BYTES)))
-		s->record.stack_bytes = SAMPLER_STACK_BYTES;
+	for (__u32 i = 1; i < pages; i++) {
+		__u64 to = at + done;
+		HIDE(to);
+		if (to > sizeof(s->frames) + sizeof(s->stack) - PAGE_BYTES ||
+		    bpf_probe_read_user((__u8 *)s->frames + to, PAGE_BYTES, (void *)(sp + done)))
+			break;
+		done += PAGE_BYTES;
+	}
+	s->record.stack_bytes = (__u16)done;
 }
 
 static __always_inline bool user_space_walks_on(__u32 end)
@@ -300,7 +299,7 @@ static __always_inline void fill_stop(struct state *s)
 	if (s->walker.no_fp)
 		r->flags |= SAMPLER_STOP_NO_FP;
 	if (user_space_walks_on(r->end))
-		copy_stack(s);
+		copy_stack(s, s->record.end == UNWIND_END_NO_MAPPING ? 2 : STACK_PAGES);
 }
 
 /* From the registers in the walker. */

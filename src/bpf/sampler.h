@@ -24,7 +24,7 @@ enum sampler_flag {
 };
 
 /* How much of the stack a walk that stopped for want of a table carries: user space walks on there. */
-enum { SAMPLER_STACK_BYTES = 8192 };
+enum { SAMPLER_STACK_BYTES = 24576 };
 
 /* A record in the ring buffer: this header, (kernel_frames + user_frames) __u64 addresses, the
  * kernel's first, each leaf first, and stack_bytes of user memory from sp on. The very first kernel
