@@ -84,7 +84,7 @@ static bool has_name(const struct stack_frame *frame, const char *name)
 static bool is_right(const struct chain *chain, const struct stack *stack)
 {
 	size_t own = 2;
-	if (stack->count != chain->expected_count + 2 ||
+	if (strcmp(stack->process, "chain") || stack->count != chain->expected_count + 2 ||
 	    !has_name(&stack->frames[1], own_name(chain, 1)))
 		return false;
 	for (size_t i = 0; i < chain->expected_count; i++) {
