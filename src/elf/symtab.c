@@ -252,6 +252,64 @@ static int collect_table(struct symbol_set *set, const struct elf_file *file, en
 	return 0;
 }
 
+static int compare_addresses(const void *a, const void *b)
+{
+	const struct raw_symbol *x = a, *y = b;
+
+	return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+/* Is every function of the piece in the sorted set already? */
+static bool is_piece_known(const struct symbol_set *set, const uint8_t *bytes, size_t count)
+{
+	struct cur c = cur_make(bytes, count * ELF64_SYM_BYTES);
+
+	for (size_t i = 0; i < count; i++) {
+		cur_skip(&c, 4);
+		uint8_t type = ELF64_ST_TYPE(cur_u8(&c));
+		cur_skip(&c, 1);
+		uint16_t section = cur_u16le(&c);
+		struct raw_symbol key = {.addr = cur_u64le(&c)};
+		cur_skip(&c, 8);
+		bool counts = (type == STT_FUNC || type == STT_GNU_IFUNC) && section != SHN_UNDEF;
+		if (counts &&
+		    !bsearch(&key, set->symbols, set->count, sizeof(key), compare_addresses))
+			return false;
+	}
+	return true;
+}
+
+/* .symtab mostly has all that .dynsym has. Then the names of the latter, some megabytes, need not be
+ * read. False also when reading fails. */
+static bool is_table_known(struct symbol_set *set, const struct elf_file *file,
+			   const struct elf_section *table)
+{
+	uint8_t piece[128 * ELF64_SYM_BYTES];
+	const uint64_t step = sizeof(piece) / ELF64_SYM_BYTES;
+	uint64_t count = table->size / ELF64_SYM_BYTES;
+	bool known = set->count > 0;
+
+	if (known)
+		qsort(set->symbols, set->count, sizeof(*set->symbols), compare_addresses);
+	for (uint64_t at = 0; known && at < count; at += step) {
+		size_t n = (size_t)(count - at < step ? count - at : step);
+		known = elf_read(file, table->offset + at * ELF64_SYM_BYTES, piece,
+				 n * ELF64_SYM_BYTES, NULL) == 0 &&
+			is_piece_known(set, piece, n);
+	}
+	return known;
+}
+
+static int collect_dynsym(struct symbol_set *set, const struct elf_file *file, struct err *err)
+{
+	for (uint32_t i = 0; i < file->section_count; i++)
+		if (file->sections[i].type == SHT_DYNSYM)
+			return is_table_known(set, file, &file->sections[i])
+				       ? 0
+				       : collect_table(set, file, POOL_DYNSYM, SHT_DYNSYM, err);
+	return 0;
+}
+
 int symtab_collect_full(struct symbol_set *set, const struct elf_file *file, struct err *err)
 {
 	return collect_table(set, file, POOL_SYMTAB, SHT_SYMTAB, err);
@@ -277,8 +335,8 @@ int symtab_collect(struct symbol_set *set, const struct elf_file *file,
 	size_t before = set->count;
 
 	if (!rc)
-		rc = collect_table(set, file, POOL_DYNSYM, SHT_DYNSYM, err);
-	if (!rc && set->count == before && !file->info.has_symtab)
+		rc = collect_dynsym(set, file, err);
+	if (!rc && set->count == before && before == 0)
 		rc = dynamic_collect(set, file, err);
 	return rc;
 }
