@@ -216,16 +216,23 @@ static double cpu_seconds(int who)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
+/* Without the BPF maps that are mapped here: they are counted as such. */
 static double rss_mb(void)
 {
 	struct buf text;
-	uint64_t kb = 0;
+	uint64_t kb = 0, part;
+	bool counts = true;
 	buf_init(&text, 0);
-	if (fd_read_file("/proc/self/status", 64 << 10, &text, NULL) == 0) {
+	if (fd_read_file("/proc/self/smaps", 16 << 20, &text, NULL) == 0) {
 		struct str rest = buf_text(&text), line;
 		while (str_next(&rest, '\n', &line)) {
-			if (str_starts_with(line, STR("VmRSS:")) && line.len > 9)
-				(void)str_to_u64(str_trim(str_sub(line, 6, line.len - 9)), &kb);
+			if (str_starts_with(line, STR("VmFlags:")))
+				counts = true;
+			else if (str_ends_with(line, STR(":bpf-map")))
+				counts = false;
+			else if (counts && str_starts_with(line, STR("Rss:")) &&
+				 str_to_u64(str_trim(str_sub(line, 4, line.len - 7)), &part))
+				kb += part;
 		}
 	}
 	buf_deinit(&text);

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 
-enum { HELD_BYTES_MAX = 4 << 20 };
+enum { HELD_BYTES_MAX = 6 << 20 };
 
 /* Behind what was copied so far. */
 static void *copy_behind(struct held_sample *row, size_t *used, const void *from, size_t bytes)

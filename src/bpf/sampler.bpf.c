@@ -65,7 +65,7 @@ struct state {
 	struct sampler_record record;
 	__u64 frames[SAMPLER_FRAMES_CAP];
 	__u8 stack[3 * PAGE_BYTES]; /* more room: the copy begins where the frames end */
-	__u64 count; /* frames in frames[], kernel and user */
+	__u64 count;		    /* frames in frames[], kernel and user */
 	struct unwind_walker walker;
 	struct unwind_memory memory;
 };
