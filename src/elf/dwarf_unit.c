@@ -50,7 +50,7 @@ const char *dwarf_unit_file(struct dwarf_unit *unit, Dwarf_Word index)
 	read_lines(unit);
 	const char *name = unit->files ? dwarf_filesrc(unit->files, index, NULL, NULL) : NULL;
 	/* What libdw says of row 0 where there is none. */
-	return name && strcmp(name, "???") ? name : NULL;
+	return name && strcmp(name, "???") != 0 ? name : NULL;
 }
 
 static uint64_t line_address(const struct dwarf_unit *unit, size_t i)
