@@ -2,12 +2,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "elf/elf.h"
 #include "elf_lines.h"
+
+#define LLVM "/usr/lib/x86_64-linux-gnu/libLLVM-14.so.1"
 
 enum { RUNS = 7, LOOKUPS = 200000 };
 
@@ -58,6 +62,29 @@ static void bench_load(const char *name, const char *path)
 	}
 	printf("bench symbols.load.%s %.2f ms\n", name, median(ms));
 	printf("bench symbols.bytes.%s %zu B\n", name, bytes);
+}
+
+/* How much the memory of a process of its own grows while it makes the table. */
+static void bench_peak(const char *name, const char *path)
+{
+	struct elf_symbols *symbols;
+	struct rusage before, after;
+
+	if (access(path, R_OK))
+		return;
+	fflush(stdout);
+	pid_t child = fork();
+	if (child == 0) {
+		getrusage(RUSAGE_SELF, &before);
+		int rc = load(path, &symbols, NULL);
+		getrusage(RUSAGE_SELF, &after);
+		if (rc == 0)
+			printf("bench symbols.peak.%s %ld KiB\n", name,
+			       after.ru_maxrss - before.ru_maxrss);
+		fflush(stdout);
+		_exit(rc != 0);
+	}
+	waitpid(child, NULL, 0);
 }
 
 /* Addresses all over the table, in no order that a cache could like. */
@@ -140,9 +167,13 @@ int main(void)
 {
 	const char *node = access("/usr/bin/node", R_OK) == 0 ? "/usr/bin/node" : "/proc/self/exe";
 
+	/* First, while this process is small. */
+	bench_peak("node", "/usr/bin/node");
+	bench_peak("libLLVM", LLVM);
 	bench_lookup(node);
 	bench_load("libc", "/lib/x86_64-linux-gnu/libc.so.6");
 	bench_load("node", "/usr/bin/node");
+	bench_load("libLLVM", LLVM);
 	bench_kallsyms();
 	bench_demangle("/usr/bin/node");
 	bench_lines();
