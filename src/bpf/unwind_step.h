@@ -199,8 +199,46 @@ static inline __attribute__((always_inline)) bool unwind_table_rule(struct unwin
 
 /* ---- rule -> caller ---- */
 
+enum { UNWIND_RBX = 3, UNWIND_SAVED_WORDS = 8, UNWIND_RBX_SPAN = 16 << 10 };
+
+/* Where the value of %rbx in this frame may be: in the register, while nobody used it since, or where
+ * the callee pushed it, below its return address. */
+static inline __attribute__((always_inline)) bool unwind_saved_word(struct unwind_walker *w,
+								    struct unwind_memory *m,
+								    __u32 i, __u64 *ret)
+{
+	*ret = w->registers[UNWIND_RBX];
+	return i == 0 || unwind_read(m, w->sp - 8 - (__u64)i * 8, ret);
+}
+
+/* A caller's frame that is counted from %rbx, which nothing tracks: the dynamic linker's when it binds
+ * a function, with its registers saved on an aligned stack in between. The right value is one that leads
+ * to a return address on this stack. */
+static inline __attribute__((always_inline)) bool unwind_base_by_rbx(struct unwind_walker *w,
+								     struct unwind_memory *m,
+								     const struct unwind_rule *rule,
+								     __u64 *ret)
+{
+	__u64 value;
+	if (unwind_is_arm64(m) || rule->reg != UNWIND_RBX)
+		return false;
+	for (__u32 i = 0; i < UNWIND_SAVED_WORDS; i++) {
+		if (!unwind_saved_word(w, m, i, &value))
+			continue;
+		const __u64 up = value - w->sp, at = up + (__u64)(__s64)rule->cfa_offset - 8;
+		if (value % 8 || up >= UNWIND_RBX_SPAN || at >= UNWIND_RBX_SPAN)
+			continue;
+		if (unwind_find_caller(w, m, (__u32)(at / 8)) == UNWIND_CALLER_NONE)
+			continue;
+		*ret = value + (__u64)(__s64)rule->cfa_offset;
+		return true;
+	}
+	return false;
+}
+
 /* Where the CFA, or the address of it, is counted from. */
-static inline __attribute__((always_inline)) bool unwind_base(const struct unwind_walker *w,
+static inline __attribute__((always_inline)) bool unwind_base(struct unwind_walker *w,
+							      struct unwind_memory *m,
 							      const struct unwind_rule *rule,
 							      __u64 *ret)
 {
@@ -219,7 +257,9 @@ static inline __attribute__((always_inline)) bool unwind_base(const struct unwin
 		*ret = w->sp + 8 + ((w->at & 15) >= (__u64)(__s64)rule->cfa_offset ? 8 : 0);
 		return true;
 	case UNWIND_CFA_REGISTER:
-		if (!w->exact || w->no_registers || reg >= UNWIND_REGISTERS)
+		if (!w->exact)
+			return unwind_base_by_rbx(w, m, rule, ret);
+		if (w->no_registers || reg >= UNWIND_REGISTERS)
 			return false;
 		UNWIND_HIDE(reg);
 		*ret = w->registers[reg & (UNWIND_REGISTERS - 1)] + (__u64)(__s64)rule->cfa_offset;
@@ -315,7 +355,7 @@ static inline __attribute__((always_inline)) __u32 unwind_apply(struct unwind_wa
 	const bool signal = rule->cfa == UNWIND_CFA_SIGNAL, arm64 = unwind_is_arm64(m);
 	__u64 base, cfa, pc, fp = w->fp, lr = 0;
 	const bool lost = rule->ra == UNWIND_RA_REGISTER && !w->exact && !signal;
-	if (lost || !unwind_base(w, rule, &base))
+	if (lost || !unwind_base(w, m, rule, &base))
 		return UNWIND_END_RULE;
 	if (unwind_cfa_is_read(rule, arm64, base, &cfa)) {
 		if (!unwind_read(m, cfa, &cfa))

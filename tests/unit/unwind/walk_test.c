@@ -248,6 +248,29 @@ static void a_rule_by_another_register_needs_registers(void **state)
 	}
 }
 
+/* The dynamic linker's frame while it binds a function. */
+static void a_caller_that_counts_from_rbx_is_found_by_what_its_callee_saved(void **state)
+{
+	const struct unwind_rule rules[] =
+		{by_sp_24,
+		 {.cfa = UNWIND_CFA_REGISTER, .reg = 3, .cfa_offset = 32, .ra_offset = -8},
+		 at_end};
+	static const uint8_t call[] = {0xff, 0xd0};
+	(void)state;
+	for (uint32_t saved = 0; saved < 12; saved++) {
+		struct world *w = make_world(rules, 3);
+		w->code_at = in_rule(2) - 8;
+		memcpy(w->code + 6, call, sizeof(call));
+		w->state.sp = STACK + 160;
+		w->stack[22] = in_rule(1);
+		w->stack[21 - saved] = STACK + 8 * 100; /* %rbx as it was */
+		w->stack[103] = in_rule(2);
+		assert_int_equal(walk(w), saved < 7 ? UNWIND_END_ROOT : UNWIND_END_RULE);
+		assert_int_equal(w->count, saved < 7 ? 2 : 1);
+		free_world(w);
+	}
+}
+
 /* ---- signals ---- */
 
 static const struct unwind_rule x86_signal = {.cfa = UNWIND_CFA_SIGNAL, .cfa_offset = 40};
@@ -844,6 +867,7 @@ int main(void)
 		cmocka_unit_test(a_plt_has_two_halves),
 		cmocka_unit_test(a_frame_pointer_that_is_lost_is_not_used),
 		cmocka_unit_test(a_rule_by_another_register_needs_registers),
+		cmocka_unit_test(a_caller_that_counts_from_rbx_is_found_by_what_its_callee_saved),
 		cmocka_unit_test(behind_a_signal_is_a_point_of_execution_on_any_stack),
 		cmocka_unit_test(signals_in_a_circle_end),
 		cmocka_unit_test(a_signal_return_without_a_table_is_known_by_its_code),
