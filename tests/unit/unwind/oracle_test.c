@@ -268,7 +268,7 @@ static void rows_of_the_vdso_are_those_of_libdw(void **state)
 {
 	char *image = (char *)(uintptr_t)getauxval(AT_SYSINFO_EHDR);
 	struct unwind_rows *rows;
-	struct elf_file *file;
+	struct elf_file *file = NULL;
 
 	(void)state;
 	if (!image || elf_open_vdso(&file, NULL))
