@@ -84,15 +84,13 @@ static void turn(struct line_cache *cache)
 	cache->turns++;
 }
 
-void line_cache_put(struct line_cache *cache, uint64_t file, uint64_t vaddr,
-		    const struct dwarf_row *rows, uint32_t count)
+void line_cache_put(struct line_cache *cache, const struct line_entry *like,
+		    const struct dwarf_row *rows)
 {
-	const struct line_entry like = {.file = file, .vaddr = vaddr, .count = count};
-
-	if (put(&cache->halves[cache->young], &like, rows))
+	if (put(&cache->halves[cache->young], like, rows))
 		return;
 	turn(cache);
-	(void)put(&cache->halves[cache->young], &like, rows);
+	(void)put(&cache->halves[cache->young], like, rows);
 }
 
 /* What is found in the old half moves, as far as there is room; making room would end it. */

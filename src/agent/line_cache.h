@@ -12,6 +12,7 @@
 struct line_entry {
 	uint64_t file, vaddr;
 	uint32_t count; /* 0: known to have none */
+	bool whole;	/* the last row's name is to be taken, too */
 	struct dwarf_row rows[];
 };
 
@@ -32,7 +33,7 @@ void line_cache_init(struct line_cache *cache, size_t budget_bytes);
 void line_cache_deinit(struct line_cache *cache);
 /* NULL: not known. Valid until the next put. */
 const struct line_entry *line_cache_get(struct line_cache *cache, uint64_t file, uint64_t vaddr);
-/* Keeps a copy; without memory nothing is kept. */
-void line_cache_put(struct line_cache *cache, uint64_t file, uint64_t vaddr,
-		    const struct dwarf_row *rows, uint32_t count);
+/* Keeps a copy of like->count rows; without memory nothing is kept. */
+void line_cache_put(struct line_cache *cache, const struct line_entry *like,
+		    const struct dwarf_row *rows);
 size_t line_cache_bytes(const struct line_cache *cache);

@@ -17,6 +17,7 @@ enum {
 /* A file without lines may get a debug package; one that could not be opened, a process that can. */
 static const uint64_t none_retry_ns = 600ULL * NS_PER_S;
 static const uint64_t closed_retry_ns = 10ULL * NS_PER_S;
+static const uint64_t go_keep_ns = 15ULL * NS_PER_S;
 static const uint64_t bad_retry_ns = 3600ULL * NS_PER_S;
 
 static void drop_go(struct line_files *table, struct line_file *file)
@@ -173,6 +174,7 @@ const struct line_file *line_files_get(struct line_files *table, struct files *f
 	if (!file)
 		return NULL;
 	file->used = ++table->uses;
+	file->used_ns = clock_mono_ns();
 	bool has = file->fd >= 0 || file->go;
 	if (!has && clock_mono_ns() >= file->retry_ns) {
 		file->bad = false;
@@ -181,6 +183,22 @@ const struct line_file *line_files_get(struct line_files *table, struct files *f
 		has = file->fd >= 0 || file->go;
 	}
 	return has ? file : NULL;
+}
+
+void line_files_expire(struct line_files *table, uint64_t now_ns)
+{
+	uint64_t key, *value;
+	size_t pos = 0;
+
+	while (table->go_bytes > 0 && map_next(&table->rows, &pos, &key, &value)) {
+		struct line_file *file = (struct line_file *)(uintptr_t)*value;
+		if (!file->go || now_ns - file->used_ns < go_keep_ns)
+			continue;
+		/* It is looked at anew as a whole. */
+		drop_go(table, file);
+		drop_fd(table, file);
+		file->retry_ns = 0;
+	}
 }
 
 void line_files_give_up(struct line_files *table, uint64_t number)

@@ -18,6 +18,7 @@ struct line_file {
 	bool bad;	   /* its DWARF was given up */
 	uint64_t retry_ns; /* of one without lines: when to look again */
 	uint64_t used;	   /* when last, as a count of uses */
+	uint64_t used_ns;
 };
 
 struct line_files {
@@ -31,6 +32,8 @@ void line_files_deinit(struct line_files *table); /* a zeroed one is fine */
 /* NULL: no lines. Valid until the next call. */
 const struct line_file *line_files_get(struct line_files *table, struct files *files, uint32_t id,
 				       const struct file_place *place);
+/* Gives Go's tables back that were not asked for long: what they said is remembered elsewhere. */
+void line_files_expire(struct line_files *table, uint64_t now_ns);
 /* One that was looked at, or NULL. */
 struct line_file *line_files_known(struct line_files *table, uint64_t number);
 /* Its DWARF is not to be read again for an hour. */

@@ -16,6 +16,7 @@ enum {
 };
 
 static const uint64_t pump_every_ns = 50ULL * NS_PER_MS;
+static const uint64_t expire_every_ns = NS_PER_S;
 
 struct lines {
 	struct files *files;
@@ -25,7 +26,7 @@ struct lines {
 	struct dwarf *dwarf;
 	struct buf scratch;
 	uint32_t unpumped;
-	uint64_t pumped_ns;
+	uint64_t pumped_ns, expired_ns;
 	uint64_t late;
 };
 
@@ -52,9 +53,10 @@ static void take_rows(void *ctx, uint64_t number, uint64_t vaddr, const struct d
 		      uint32_t count)
 {
 	struct lines *lines = ctx;
+	const struct line_entry like = {.file = number, .vaddr = vaddr, .count = count};
 
 	(void)map_remove(&lines->pending, question_hash(number, vaddr), NULL);
-	line_cache_put(&lines->cache, number, vaddr, rows, count);
+	line_cache_put(&lines->cache, &like, rows);
 }
 
 static void take_bad(void *ctx, uint64_t number, const char *why)
@@ -140,7 +142,8 @@ static bool take_go_rows(struct lines *lines, const struct line_file *file, uint
 			.start_line = found[i].start_line,
 		};
 	}
-	line_cache_put(&lines->cache, file->number, vaddr, rows, (uint32_t)count);
+	const struct line_entry like = {file->number, vaddr, (uint32_t)count, true};
+	line_cache_put(&lines->cache, &like, rows);
 	arena_deinit(&texts);
 	return true;
 }
@@ -174,6 +177,12 @@ void lines_want(struct lines *lines, uint32_t id, const struct file_place *place
 
 uint32_t lines_wait(struct lines *lines, uint64_t until_ns)
 {
+	uint64_t now_ns = clock_mono_ns();
+
+	if (now_ns - lines->expired_ns > expire_every_ns) {
+		line_files_expire(&lines->table, now_ns);
+		lines->expired_ns = now_ns;
+	}
 	if (lines->pending.count > 0)
 		pump(lines, until_ns);
 	return (uint32_t)lines->pending.count;
@@ -194,10 +203,9 @@ bool lines_find(struct lines *lines, uint32_t id, uint64_t vaddr, const struct d
 		lines->late += map_get(&lines->pending, question_hash(number, vaddr)) != NULL;
 	if (!entry || entry->count == 0)
 		return false;
-	const struct line_file *file = line_files_known(&lines->table, number);
 	*ret_rows = entry->rows;
 	*ret_count = entry->count;
-	*ret_whole = file && file->go;
+	*ret_whole = entry->whole;
 	return true;
 }
 

@@ -21,7 +21,8 @@ static void put(struct line_cache *cache, uint64_t file, uint64_t vaddr, const c
 					     .system_name = str_of(name),
 					     .file = STR("a.c"),
 					     .line = i + 1};
-	line_cache_put(cache, file, vaddr, rows, count);
+	const struct line_entry like = {.file = file, .vaddr = vaddr, .count = count};
+	line_cache_put(cache, &like, rows);
 }
 
 static void what_was_put_is_found(void **state)

@@ -36,7 +36,7 @@ static void begin(struct world *w)
 	assert_int_equal(symbolizer_begin(&w->symbolizer, w->batch, NULL), 0);
 }
 
-static void open_world(struct world *w, const char *sample)
+static void open_mapped(struct world *w, const char *sample, uint64_t vaddr, uint64_t offset)
 {
 	char maps[1024];
 	struct stat st;
@@ -44,8 +44,9 @@ static void open_world(struct world *w, const char *sample)
 
 	*w = (struct world){.options = {.proc = fixture_make()}};
 	assert_int_equal(stat(sample, &st), 0);
-	/* Of all samples the text begins at 0x1000, in the file and in memory. */
-	snprintf(maps, sizeof(maps), "7f0000001000-7f0000002000 r-xp 00001000 fe:01 %lu %s\n",
+	snprintf(maps, sizeof(maps), "%lx-%lx r-xp %08lx fe:01 %lu %s\n",
+		 (unsigned long)(bias + vaddr),
+		 (unsigned long)(bias + vaddr + (uint64_t)st.st_size), (unsigned long)offset,
 		 (unsigned long)st.st_ino, sample);
 	fixture_process(7, 1, "app", sample, maps, NULL, 0);
 	assert_int_equal(files_create(w->options.proc, 0, &w->files, NULL), 0);
@@ -58,6 +59,12 @@ static void open_world(struct world *w, const char *sample)
 	begin(w);
 }
 
+/* Of the samples of C the text begins at 0x1000, in the file and in memory. */
+static void open_world(struct world *w, const char *sample)
+{
+	open_mapped(w, sample, 0x1000, 0x1000);
+}
+
 static void close_world(struct world *w)
 {
 	symbolizer_deinit(&w->symbolizer);
@@ -67,16 +74,24 @@ static void close_world(struct world *w)
 	fixture_remove();
 }
 
-static uint64_t mark(const char *sample, const char *name)
+static uint64_t symbol(const char *sample, const char *name)
 {
 	char command[512], line[64] = "";
 
-	snprintf(command, sizeof(command), "nm '%s' | grep ' mark_%s$'", sample, name);
+	snprintf(command, sizeof(command), "nm '%s' | grep ' %s$'", sample, name);
 	FILE *pipe = popen(command, "r");
 	assert_non_null(pipe);
 	assert_non_null(fgets(line, sizeof(line), pipe));
 	pclose(pipe);
 	return strtoull(line, NULL, 16);
+}
+
+static uint64_t mark(const char *sample, const char *name)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "mark_%s", name);
+	return symbol(sample, text);
 }
 
 static uint32_t look_up(struct world *w, uint64_t vaddr, bool leaf)
@@ -213,6 +228,36 @@ static void lines_are_asked_for_once(void **state)
 	close_world(&w);
 }
 
+/* Stripped or not, what Go's own table says is taken, names and all, and at once. */
+static void go_programs_need_no_worker(void **state)
+{
+	const char *const samples[] = {SAMPLES "/gotruth-plain", SAMPLES "/gotruth-stripped"};
+	struct lines_stats stats;
+	struct world w;
+
+	(void)state;
+	uint64_t vaddr = symbol(samples[0], "main.main") + 1;
+	for (size_t i = 0; i < 2; i++) {
+		/* The headers are in the segment of the text. */
+		open_mapped(&w, samples[i], 0x400000, 0);
+		uint32_t location = look_up(&w, vaddr, true);
+		symbolizer_finish(&w.symbolizer);
+		const struct profile_dict *dict = &w.batch->dict;
+		const struct profile_location *row = &dict->locations[location];
+		assert_int_equal(row->line_count, 1);
+		const struct profile_function *function = &dict->functions[row->lines[0].function];
+		assert_true(str_equal(profile_str(dict, function->name), STR("main.main")));
+		assert_true(str_ends_with(profile_str(dict, function->filename), STR("/truth.go")));
+		assert_true(row->lines[0].line > 0);
+		assert_int_equal(w.symbolizer.named, 1);
+		assert_int_equal(w.symbolizer.unnamed, 0);
+		lines_get_stats(w.symbolizer.lines, &stats);
+		assert_int_equal(stats.go_files, 1);
+		assert_int_equal(stats.dwarf.asked, 0);
+		close_world(&w);
+	}
+}
+
 /* Whatever request for memory fails: names stay, and the next window has the lines. */
 static void without_memory_there_are_names_only(void **state)
 {
@@ -250,6 +295,7 @@ int main(void)
 		cmocka_unit_test(a_return_address_belongs_to_the_call_before_it),
 		cmocka_unit_test(a_file_without_lines_is_looked_at_once),
 		cmocka_unit_test(lines_are_asked_for_once),
+		cmocka_unit_test(go_programs_need_no_worker),
 		cmocka_unit_test(without_memory_there_are_names_only),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
