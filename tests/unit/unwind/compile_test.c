@@ -256,15 +256,16 @@ static void nothing_is_found_outside(void **state)
 
 /* ---- code without any --------------------------------------------------- */
 
-enum { NO_CFI_BYTES = 0x1000 };
+enum { NO_CFI_BYTES = 0x1000, NO_INSTRUCTION = 0x06 };
 
 static struct unwind_rows *compile_text(uint16_t machine, uint64_t entry, size_t at,
 					struct str code)
 {
-	uint8_t text[NO_CFI_BYTES] = {0};
+	uint8_t text[NO_CFI_BYTES];
 	struct buf cfi = {0};
 	struct unwind_rows *rows;
 
+	memset(text, NO_INSTRUCTION, sizeof(text));
 	memcpy(text + at, code.ptr, code.len);
 	size_t cie = put_cie(&cfi, machine == EM_AARCH64 ? CIE_ARM64 : CIE_X86);
 	put_fde(&cfi, cie, TEXT, 0x100, BYTES(""));
@@ -491,7 +492,9 @@ static void a_shortage_of_memory_is_an_error_and_no_leak(void **state)
 	struct cfi_image image = image_of(&cfi);
 	image.entry = TEXT + 0x2000;
 	image.text_len = 0x3000;
-	image.text = calloc(1, image.text_len);
+	uint8_t *text = malloc(image.text_len);
+	memset(text, NO_INSTRUCTION, image.text_len);
+	image.text = text;
 	cfi_image_build(&image, &file);
 	put32(&debug_cfi, 12);
 	buf_append(&debug_cfi, "\xff\xff\xff\xff\3\0\1\x78\x10\x0c\7\x08", 12);
@@ -513,7 +516,7 @@ static void a_shortage_of_memory_is_an_error_and_no_leak(void **state)
 	assert_int_equal(cfa_at(rows, TEXT + 0x2000), UNWIND_CFA_END);
 	assert_int_equal(cfa_at(rows, TEXT + 0x10000), UNWIND_CFA_UNKNOWN); /* no return address */
 	unwind_rows_free(rows);
-	free((void *)(uintptr_t)image.text);
+	free(text);
 	buf_deinit(&cfi);
 	buf_deinit(&debug_cfi);
 	buf_deinit(&file);
