@@ -39,6 +39,7 @@ struct sampler {
 	uint32_t possible_cpus;
 	sample_fn fn;
 	void *fn_ctx;
+	uint64_t begin_ns; /* of sampler_consume() */
 };
 
 bool sample_decode(const void *data, size_t len, struct sample *ret)
@@ -80,9 +81,10 @@ static int on_record(void *ctx, void *data, size_t len)
 {
 	struct sampler *sampler = ctx;
 	struct sample sample;
-	if (sample_decode(data, len, &sample))
-		sampler->fn(sampler->fn_ctx, &sample);
-	return 0;
+	if (!sample_decode(data, len, &sample))
+		return 0;
+	sampler->fn(sampler->fn_ctx, &sample);
+	return sample.time_ns > sampler->begin_ns ? -EAGAIN : 0;
 }
 
 /* libbpf explains load failures line by line; they are for whoever debugs, the error for the rest. */
@@ -337,8 +339,11 @@ int sampler_consume(struct sampler *sampler, sample_fn fn, void *ctx, struct err
 	sampler->fn = fn;
 	sampler->fn_ctx = ctx;
 	struct epoll_event event;
+	sampler->begin_ns = clock_mono_ns();
 	(void)epoll_wait(sampler->wake_fd, &event, 1, 0);
 	int rc = ring_buffer__consume(sampler->ring);
+	if (rc == -EAGAIN) /* the rest came since */
+		return 0;
 	return rc < 0 ? err_set_errno(err, -rc, "reading the sampler's ring buffer") : 0;
 }
 

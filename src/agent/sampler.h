@@ -60,7 +60,7 @@ void sampler_detach(struct sampler *sampler);
 /* Readable once for every sample that waits for user space (UNWIND_END_NO_PROCESS, ...), so that few
  * come before the process is known; not for others. For poll; sampler_consume() takes it back. */
 int sampler_fd(const struct sampler *sampler);
-/* Hands all records that are there to fn. ERR_IO when the ring buffer is unusable. */
+/* Hands all records that are there now to fn; those that come meanwhile wait. ERR_IO when the ring buffer is unusable. */
 MUST_USE int sampler_consume(struct sampler *sampler, sample_fn fn, void *ctx, struct err *err);
 
 /* The memory of the unwind tables, zeroed at first, of *ret_chunks * UNWIND_CHUNK_BYTES. Valid until

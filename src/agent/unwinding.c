@@ -347,6 +347,9 @@ int unwinding_finish(struct unwinding *u, struct process *process, const struct 
 			    .count = sample->user_count};
 	memcpy(u->frames, sample->user, sample->user_count * sizeof(*u->frames));
 	ret->end = walk_on(&walk);
+	/* As in the middle of an exec: the registers are there still, the stack is not. */
+	if (ret->end == UNWIND_END_CUT && sample->stack_len == 0)
+		ret->end = UNWIND_END_UNREADABLE;
 	ret->frames = u->frames;
 	ret->count = walk.count;
 	/* The last one is where the next step was to start: outside, so it is no frame. */

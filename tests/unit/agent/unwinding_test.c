@@ -410,6 +410,9 @@ static void a_stack_longer_than_its_copy_is_cut(void **state)
 	assert_int_equal(stack.end, UNWIND_END_CUT);
 	tick(&w, 0);
 	assert_int_not_equal(w.kernel.place[7], 0); /* the next one will be whole */
+	s.stack_len = 0;
+	assert_int_equal(unwinding_finish(w.unwinding, get(&w, 7), &s, w.now_ns, &stack), 0);
+	assert_int_equal(stack.end, UNWIND_END_UNREADABLE);
 	close_world(&w);
 }
 
