@@ -47,9 +47,10 @@ struct go_line {
 	bool wrapper;		/* made by the compiler (method values, interfaces): Go hides it */
 };
 
-/* Takes at most limit_bytes (0: 128 MiB) at any time; the table itself (esbuild 2.7 MB, tsgo 7 MB)
- * stays, and about as much again is used while it is opened. ERR_NOT_FOUND: no Go table in the
- * file. ERR_LIMIT, ERR_CORRUPT, ERR_IO, ERR_NOMEM. */
+/* Takes at most limit_bytes (0: 128 MiB) at any time, and 256 KiB to look for things. A copy of the
+ * table and of the inline trees stays: esbuild 3.4 MB, tsgo 8.7 MB. Opening takes about a microsecond
+ * of CPU a function, a look-up 2 to 5 of them; a table made to hurt some milliseconds. ERR_NOT_FOUND:
+ * no Go table in the file. ERR_LIMIT, ERR_CORRUPT, ERR_IO, ERR_NOMEM. */
 MUST_USE int go_lines_open(const struct elf_file *file, size_t limit_bytes, struct go_lines **ret,
 			   struct err *err);
 void go_lines_free(struct go_lines *lines); /* NULL is fine */

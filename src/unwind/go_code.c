@@ -58,7 +58,7 @@ static unsigned store_of_fp(const uint8_t *p, int32_t *ret_disp)
 	if (p[0] != 0x48 || p[1] != 0x89 || p[3] != 0x24)
 		return 0;
 	if (p[2] == 0x6c) {
-		*ret_disp = (int8_t)p[4];
+		*ret_disp = p[4] < 0x80 ? p[4] : p[4] - 0x100;
 		return 5;
 	}
 	if (p[2] == 0xac) {
