@@ -1,5 +1,6 @@
 /* From a file to its rows: .eh_frame, or .debug_frame, or Go's tables, and where
- * more than one is there, each fills the gaps of those before. */
+ * more than one is there, each fills the gaps of those before. Last come the
+ * instructions of functions that no table knows. */
 #include "base/mem.h"
 #include "elf/elf.h"
 #include "unwind/builder.h"
@@ -193,6 +194,22 @@ static int compile_gaps(struct job *job, struct err *err)
 	return rc ? rc : take_rows(job, rows, true, err);
 }
 
+/* Last of all, what code without any information does by itself. */
+static int compile_code(struct job *job, struct err *err)
+{
+	struct unwind_builder *builder;
+	struct unwind_rows *rows;
+
+	int rc = unwind_builder_create(job->limits, &builder, err);
+	if (rc)
+		return rc;
+	rc = unwind_gaps_read(job->file, job->rows, builder, err);
+	if (!rc)
+		rc = unwind_builder_finish(builder, &rows, err);
+	unwind_builder_destroy(builder);
+	return rc ? rc : take_rows(job, rows, false, err);
+}
+
 /* Nothing there, or nothing usable: the next source may have more. */
 static bool goes_on(int rc)
 {
@@ -215,6 +232,9 @@ static int compile_all(struct job *job, const struct elf_file *debug, struct err
 		rc = compile_debug_frame(job, debug, &later);
 	if (goes_on(rc) && job->rows)
 		rc = compile_gaps(job, &later);
+	if (goes_on(rc) && job->rows && !job->rows->info.from_go &&
+	    !(job->limits && job->limits->tables_only))
+		rc = compile_code(job, &later);
 	if (goes_on(rc))
 		return job->rows ? 0 : first;
 	if (rc != first)

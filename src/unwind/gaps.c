@@ -1,4 +1,4 @@
-/* A C library without call frame information for its assembly (musl) has two
+/* A C library without call frame information (musl) has two
  * places that every stack needs and no frame pointer helps with: where a program
  * starts, and where a signal handler returns to. Both can be seen from outside:
  * one is the file's entry, the other has the same two instructions everywhere,
@@ -8,13 +8,16 @@
 #include <elf.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "elf/elf.h"
+#include "unwind/depths.h"
 
 enum {
 	ENTRY_MAX_BYTES = 64,
 	WINDOW_BYTES = 16 * 1024,
 	SCAN_MAX_BYTES = 4 << 20, /* of code in gaps; a file with more of it is no C library */
 	READ_COST_BYTES = 256, /* what a read costs of them, so that their number is bounded too */
+	READ_MAX_BYTES = 1 << 20, /* of code whose instructions are read, in one gap and in all */
 	SEGMENTS_MAX = 8,
 	PATTERN_MIN_BYTES = 7,
 	PATTERN_MAX_BYTES = 9,
@@ -126,15 +129,55 @@ static int add_entry(struct scan *scan, uint64_t from, uint64_t to, struct err *
 	return unwind_builder_add(scan->builder, entry, to, &end, err);
 }
 
-/* The builder takes what comes by address, so what is before the entry comes first. */
-static int fill_gap(struct scan *scan, const struct elf_segment *segment, uint64_t from,
-		    uint64_t to, struct err *err)
+/* ---- from gap to gap ---- */
+
+typedef int (*gap_fn)(void *ctx, const struct elf_segment *segment, uint64_t from, uint64_t to,
+		      struct err *err);
+
+static uint64_t segment_end(const struct elf_segment *segment)
 {
+	return segment->vaddr +
+	       (segment->file_size < segment->mem_size ? segment->file_size : segment->mem_size);
+}
+
+static int each_gap_of(const struct elf_segment *segment, const struct unwind_rows *rows,
+		       gap_fn work, void *ctx, struct err *err)
+{
+	struct unwind_rows_pos pos = {0};
+	struct unwind_range range;
+	uint64_t from = segment->vaddr, end = segment_end(segment);
+
+	while (from < end && unwind_rows_next(rows, &pos, &range)) {
+		uint64_t to = range.start < end ? range.start : end;
+		int rc = from < to ? work(ctx, segment, from, to, err) : 0;
+		if (rc)
+			return rc;
+		if (range.end > from)
+			from = range.end;
+	}
+	return from < end ? work(ctx, segment, from, end, err) : 0;
+}
+
+static int each_gap(const struct elf_file *file, const struct unwind_rows *rows, gap_fn work,
+		    void *ctx, struct err *err)
+{
+	uint32_t segments = 0;
+	int rc = 0;
+
+	for (uint32_t i = 0; !rc && i < elf_segment_count(file); i++)
+		if (elf_segment_at(file, i)->exec && segments++ < SEGMENTS_MAX)
+			rc = each_gap_of(elf_segment_at(file, i), rows, work, ctx, err);
+	return rc;
+}
+
+/* The builder takes what comes by address, so what is before the entry comes first. */
+static int fill_gap(void *ctx, const struct elf_segment *segment, uint64_t from, uint64_t to,
+		    struct err *err)
+{
+	struct scan *scan = ctx;
 	uint64_t entry = elf_info(scan->file)->entry;
 	uint64_t middle = entry >= from && entry < to ? entry : from;
 
-	if (from >= to)
-		return 0;
 	int rc = scan_signals(scan, segment, from, middle, err);
 	if (!rc)
 		rc = add_entry(scan, from, to, err);
@@ -143,40 +186,80 @@ static int fill_gap(struct scan *scan, const struct elf_segment *segment, uint64
 	return rc;
 }
 
-static uint64_t segment_end(const struct elf_segment *segment)
-{
-	return segment->vaddr +
-	       (segment->file_size < segment->mem_size ? segment->file_size : segment->mem_size);
-}
-
-static int fill_segment(struct scan *scan, const struct elf_segment *segment,
-			const struct unwind_rows *rows, struct err *err)
-{
-	struct unwind_rows_pos pos = {0};
-	struct unwind_range range;
-	uint64_t from = segment->vaddr, end = segment_end(segment);
-
-	while (from < end && unwind_rows_next(rows, &pos, &range)) {
-		int rc = fill_gap(scan, segment, from, range.start < end ? range.start : end, err);
-		if (rc)
-			return rc;
-		if (range.end > from)
-			from = range.end;
-	}
-	return fill_gap(scan, segment, from, end, err);
-}
-
 int unwind_gaps_compile(const struct elf_file *file, const struct unwind_rows *rows,
 			struct unwind_builder *builder, struct err *err)
 {
 	bool arm64 = elf_info(file)->machine == EM_AARCH64;
 	struct scan scan = {.file = file, .builder = builder, .left = SCAN_MAX_BYTES};
-	uint32_t segments = 0;
-	int rc = 0;
 
 	scan.trampoline = arm64 ? &arm64_trampoline : &x86_trampoline;
-	for (uint32_t i = 0; !rc && i < elf_segment_count(file); i++)
-		if (elf_segment_at(file, i)->exec && segments++ < SEGMENTS_MAX)
-			rc = fill_segment(&scan, elf_segment_at(file, i), rows, err);
+	return each_gap(file, rows, fill_gap, &scan, err);
+}
+
+/* ---- whole functions ---- */
+
+struct reading {
+	const struct elf_file *file;
+	struct unwind_builder *builder;
+	size_t bytes;
+};
+
+static int measure_gap(void *ctx, const struct elf_segment *segment, uint64_t from, uint64_t to,
+		       struct err *err)
+{
+	struct reading *reading = ctx;
+
+	(void)segment;
+	(void)err;
+	reading->bytes += to - from < READ_MAX_BYTES ? (size_t)(to - from) : READ_MAX_BYTES + 1;
+	return 0;
+}
+
+static int read_code(const struct reading *reading, const struct elf_section *section,
+		     uint64_t from, uint64_t to, struct err *err)
+{
+	size_t len = (size_t)(to - from);
+
+	uint8_t *code = mem_alloc(len);
+	if (!code)
+		return err_set(err, ERR_NOMEM, "unwind rows: no memory for code");
+	int rc = elf_read(reading->file, section->offset + (from - section->addr), code, len, err);
+	if (rc == 0)
+		rc = unwind_depths_compile(code, len, from, reading->builder, err);
+	mem_free(code);
+	return rc == ERR_CORRUPT ? 0 : rc;
+}
+
+/* By sections, since a segment may hold data, too. The builder leaves out what comes twice. */
+static int read_gap(void *ctx, const struct elf_segment *segment, uint64_t from, uint64_t to,
+		    struct err *err)
+{
+	const struct reading *reading = ctx;
+	int rc = 0;
+
+	(void)segment;
+	for (uint32_t i = 0; rc == 0 && i < elf_section_count(reading->file); i++) {
+		const struct elf_section *section = elf_section_at(reading->file, i);
+		if (!(section->flags & SHF_EXECINSTR) || section->type != SHT_PROGBITS ||
+		    section->addr + section->size < section->addr)
+			continue;
+		uint64_t start = section->addr > from ? section->addr : from;
+		uint64_t end = section->addr + section->size;
+		if (start < to && start < end)
+			rc = read_code(reading, section, start, end < to ? end : to, err);
+	}
 	return rc;
+}
+
+int unwind_gaps_read(const struct elf_file *file, const struct unwind_rows *rows,
+		     struct unwind_builder *builder, struct err *err)
+{
+	struct reading reading = {.file = file, .builder = builder};
+
+	if (elf_info(file)->machine != EM_X86_64)
+		return 0;
+	int rc = each_gap(file, rows, measure_gap, &reading, err);
+	if (rc || reading.bytes > READ_MAX_BYTES)
+		return rc;
+	return each_gap(file, rows, read_gap, &reading, err);
 }

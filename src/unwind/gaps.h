@@ -8,3 +8,7 @@
  * ends signal handlers, recognised by its instructions, where rows has none. */
 MUST_USE int unwind_gaps_compile(const struct elf_file *file, const struct unwind_rows *rows,
 				 struct unwind_builder *builder, struct err *err);
+/* Adds rules for whole functions where rows has none, by their instructions (x86-64; see depths.h). Not
+ * where most of the file is so: that keeps frame pointers then, or has no such thing as functions. */
+MUST_USE int unwind_gaps_read(const struct elf_file *file, const struct unwind_rows *rows,
+			      struct unwind_builder *builder, struct err *err);

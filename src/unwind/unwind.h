@@ -23,8 +23,9 @@ struct elf_file;
 /* ---- compiling --------------------------------------------------------- */
 
 struct unwind_limits {
-	size_t rows;  /* 0: a default that no real file reaches */
-	size_t bytes; /* of call frame information read from the file; 0: a default */
+	size_t rows;	  /* 0: a default that no real file reaches */
+	size_t bytes;	  /* of call frame information read from the file; 0: a default */
+	bool tables_only; /* do not read instructions where no table says anything */
 };
 
 struct unwind_rows; /* immutable, any thread */
@@ -41,7 +42,8 @@ struct unwind_rows_info {
 /* From a Go program's .gopclntab, .eh_frame (found without section headers, too), .debug_frame: each
  * fills the gaps of those before. `debug` may be a second file that holds .debug_frame for it, or
  * NULL. Added are what needs no call frame information to be known: the entry of a program, what ends a
- * signal handler, where a coroutine of glibc begins. Damaged entries cost only themselves, and work
+ * signal handler, where a coroutine of glibc begins, and x86-64 functions whose instructions say all, in
+ * files that have information for most of the others. Damaged entries cost only themselves, and work
  * and memory are bounded by the limits. ERR_NOT_FOUND: the file has nothing of it (walk it by frame
  * pointer); ERR_CORRUPT, ERR_LIMIT, ERR_IO, ERR_NOMEM. */
 MUST_USE int unwind_compile(const struct elf_file *file, const struct elf_file *debug,

@@ -22,6 +22,8 @@
 
 enum { RSP = 7, RBP = 6, RIP = 16 };
 
+static const struct unwind_limits tables = {.tables_only = true};
+
 static char file_named[4096];
 
 static int take_named(struct dl_phdr_info *info, size_t size, void *name)
@@ -220,7 +222,7 @@ static void compare_file(const char *path)
 	Dwarf_CFI *cfi = dwarf_getcfi_elf(elf);
 	assert_non_null(cfi);
 	assert_int_equal(elf_open(fd, &file, NULL), 0);
-	assert_int_equal(unwind_compile(file, NULL, NULL, &rows, NULL), 0);
+	assert_int_equal(unwind_compile(file, NULL, &tables, &rows, NULL), 0);
 	unwind_rows_get_info(rows, &info);
 	print_message("%s: %u functions, %u rows, %u rules, %u odd\n", path, info.functions,
 		      info.rows, info.rules, info.odd);
@@ -277,7 +279,7 @@ static void rows_of_the_vdso_are_those_of_libdw(void **state)
 	Elf *elf = elf_memory(image, (size_t)elf_size_bytes(file));
 	Dwarf_CFI *cfi = dwarf_getcfi_elf(elf);
 	assert_non_null(cfi);
-	assert_int_equal(unwind_compile(file, NULL, NULL, &rows, NULL), 0);
+	assert_int_equal(unwind_compile(file, NULL, &tables, &rows, NULL), 0);
 	compare_rows(cfi, rows, 0);
 	unwind_rows_free(rows);
 	elf_close(file);
