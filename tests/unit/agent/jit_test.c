@@ -176,7 +176,7 @@ static void all_processes_together_keep_the_budget(void **state)
 	begin(&p, BUDGET);
 	for (int i = 0; i < 100; i++) {
 		snprintf(text, sizeof(text), "%x 10 function number %d\n", 0x1000 + i * 16, i);
-		strcat(map, text);
+		memcpy(map + strlen(map), text, strlen(text) + 1);
 	}
 	write_map(&p, "perf-7.map", "w", map);
 	for (uint32_t pid = 100; pid < 140; pid++) {
@@ -210,7 +210,7 @@ static void how_v8_compiled_a_function_is_not_its_name(void **state)
 	begin(&p, 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		snprintf(line, sizeof(line), "%zx 10 %s\n", 0x100 + i * 16, cases[i].name);
-		strcat(text, line);
+		memcpy(text + strlen(text), line, strlen(line) + 1);
 	}
 	write_map(&p, "perf-7.map", "w", text);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)

@@ -49,7 +49,7 @@ static void put_load(struct file *f, uint64_t address, uint64_t size, const char
 	uint64_t numbers[5] = {0, address, address, size, 9};
 
 	memcpy(body, numbers, sizeof(numbers));
-	strcpy((char *)body + sizeof(numbers), name);
+	memcpy(body + sizeof(numbers), name, strlen(name));
 	put_record(f, 0, body, sizeof(numbers) + strlen(name) + 1 + (size_t)size);
 }
 
