@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -21,6 +20,7 @@
 #include "agent/batch.h"
 #include "agent/config.h"
 #include "agent/events.h"
+#include "agent/figures.h"
 #include "agent/files.h"
 #include "agent/gauges.h"
 #include "agent/intake.h"
@@ -78,11 +78,8 @@ struct agent {
 	uint64_t report_at_ns, monitor_at_ns, cpus_at_ns, clock_at_ns;
 	uint64_t lost_windows, batches; /* samples in lost windows */
 	size_t symbol_bytes;		/* when memory was given back last */
-	uint64_t lost_told;		/* lost samples of which the log says so */
 
-	pthread_mutex_t stats_lock;
-	struct agent_stats stats;
-	struct stack_ends stats_ends;
+	struct figures figures;
 };
 
 /* ---- figures ---- */
@@ -103,43 +100,7 @@ static void update_stats(struct agent *agent)
 	batch_get_symbol_counts(agent->maker, &g.frames_named, &g.frames_unnamed);
 	batch_get_lines_stats(agent->maker, &g.lines);
 	gauges_publish(&g);
-	pthread_mutex_lock(&agent->stats_lock);
-	gauges_to_stats(&g, &agent->stats);
-	agent->stats_ends = agent->intake.ends;
-	pthread_mutex_unlock(&agent->stats_lock);
-}
-
-/* Nothing is lost in silence; but one line a monitor interval is enough. */
-static void tell_losses(struct agent *agent)
-{
-	struct agent_stats stats;
-	agent_get_stats(agent, &stats);
-	if (stats.lost_samples > agent->lost_told)
-		log_warn("agent", "samples lost", "count=%llu total=%llu taken=%llu",
-			 (unsigned long long)(stats.lost_samples - agent->lost_told),
-			 (unsigned long long)stats.lost_samples, (unsigned long long)stats.samples);
-	agent->lost_told = stats.lost_samples;
-}
-
-/* For whoever looks into why stacks are not whole. */
-static void tell_stacks(struct agent *agent)
-{
-	struct agent_stacks rows[AGENT_STACKS_ROWS];
-	char text[512];
-	size_t count = agent_get_stacks(agent, rows, AGENT_STACKS_ROWS);
-	for (size_t i = 0; i < count; i++) {
-		int used = 0;
-		for (size_t end = 1; end < AGENT_STACK_ENDS && used < (int)sizeof(text); end++) {
-			if (rows[i].ends[end] > 0)
-				used += snprintf(text + used, sizeof(text) - (size_t)used,
-						 " %s=%llu", agent_stack_end_name(end),
-						 (unsigned long long)rows[i].ends[end]);
-		}
-		if (used > 0)
-			log_debug("agent", "stacks", "executable=" LOG_Q " all=%llu%s",
-				  LOG_TEXT(i == 0 ? "*" : rows[i].executable),
-				  (unsigned long long)rows[i].all, text);
-	}
+	figures_set(&agent->figures, &g);
 }
 
 /* ---- one window ---- */
@@ -233,8 +194,7 @@ static void do_due_work(struct agent *agent)
 		report(agent, now_ns);
 	if (now_ns >= agent->monitor_at_ns) {
 		update_stats(agent);
-		tell_losses(agent);
-		tell_stacks(agent);
+		figures_tell(&agent->figures);
 		agent->monitor_at_ns = now_ns + agent->config.monitor_interval_ns;
 	}
 }
@@ -422,7 +382,7 @@ int agent_start(const struct agent_config *config, agent_sink sink, void *ctx, s
 	agent->sink = sink;
 	agent->sink_ctx = ctx;
 	agent->stop_fd = -1;
-	pthread_mutex_init(&agent->stats_lock, NULL);
+	figures_init(&agent->figures);
 	rc = copy_config(agent, config, err);
 	if (rc == 0)
 		rc = create_sampler(agent, err);
@@ -462,7 +422,7 @@ void agent_stop(struct agent *agent)
 	kallsyms_free(agent->kernel);
 	events_destroy(agent->events);
 	sampler_destroy(agent->sampler);
-	pthread_mutex_destroy(&agent->stats_lock);
+	figures_deinit(&agent->figures);
 	mem_free(agent->env_list);
 	mem_free(agent->proc_root);
 	mem_free(agent);
@@ -470,36 +430,10 @@ void agent_stop(struct agent *agent)
 
 void agent_get_stats(struct agent *agent, struct agent_stats *ret)
 {
-	pthread_mutex_lock(&agent->stats_lock);
-	*ret = agent->stats;
-	pthread_mutex_unlock(&agent->stats_lock);
-}
-
-static void copy_row(const struct stack_ends_row *from, struct agent_stacks *to)
-{
-	*to = (struct agent_stacks){.all = from->all};
-	str_copy(to->executable, sizeof(to->executable), str_of(from->name));
-	for (size_t i = 0; i < UNWIND_ENDS; i++)
-		to->ends[i] = from->ends[i];
+	figures_get_stats(&agent->figures, ret);
 }
 
 size_t agent_get_stacks(struct agent *agent, struct agent_stacks *rows, size_t cap)
 {
-	_Static_assert((int)AGENT_STACK_ENDS == (int)UNWIND_ENDS, "a reason is missing in agent.h");
-	struct stack_ends_row all = {0};
-	size_t count = 0;
-	pthread_mutex_lock(&agent->stats_lock);
-	for (size_t i = 0; i < UNWIND_ENDS; i++)
-		all.all += all.ends[i] = agent->stats_ends.ends[i];
-	if (cap > 0)
-		copy_row(&all, &rows[count++]);
-	for (size_t i = 0; i < agent->stats_ends.count && count < cap; i++)
-		copy_row(&agent->stats_ends.rows[i], &rows[count++]);
-	pthread_mutex_unlock(&agent->stats_lock);
-	return count;
-}
-
-const char *agent_stack_end_name(size_t end)
-{
-	return stack_end_name((enum unwind_end)end);
+	return figures_get_stacks(&agent->figures, rows, cap);
 }

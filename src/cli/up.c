@@ -142,7 +142,7 @@ static int run_agent(void *user, int ready_fd, struct err *err)
 	/* Kernels before 5.11 charge BPF maps against this limit; raising it takes a right given up below. */
 	(void)setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
 	/* Nor could its thread wake early on a busy host. */
-	(void)setrlimit(RLIMIT_NICE, &(struct rlimit){30, 30});
+	(void)setpriority(PRIO_PROCESS, 0, -10);
 	prctl(PR_SET_NAME, "cresset-agent");
 	snprintf(config, sizeof(config), agent_yaml, (unsigned long long)up->rate_hz,
 		 up->socket + strlen("unix:"), levels[up->level]);
