@@ -12,9 +12,10 @@
 #include "base/err.h"
 #include "chain_run.h"
 #include "load.h"
+#include "narrow_run.h"
 #include "stacks.h"
 
-enum { HZ = 199, SHORT_RUNS = 20, FIRST_GROUPS = 2 };
+enum { HZ = 199, SHORT_RUNS = 20, FIRST_GROUPS = 2, NARROW_EVENTS_MIN = 20 };
 
 enum { TICK_US = 50 * 1000, PATIENCE_TICKS = 400 };
 
@@ -116,6 +117,20 @@ static void judge_group(const struct group *group, const struct chain *chains,
 		judge_kernel_half(group, &tally);
 }
 
+static void judge_narrow(pid_t pid, const struct stacks *stacks)
+{
+	uint64_t all, right;
+	if (pid == 0) {
+		puts("skip 32-bit programs: there are none on this kernel");
+		return;
+	}
+	narrow_count(pid, stacks, &all, &right);
+	/* A few are in execve() still, or in a page fault at the very first instruction. */
+	say(all >= NARROW_EVENTS_MIN && (all - right) * 10 <= all,
+	    "32-bit programs: %" PRIu64 " of %" PRIu64 " stacks are one frame that says so", right,
+	    all);
+}
+
 /* ---- the agent ---- */
 
 /* first: as it was behind the first groups. */
@@ -183,12 +198,14 @@ static void sample_programs(const char *directory)
 			fresh_stats(agent, &first);
 		chains[i] = run_group(&groups[i], directory);
 	}
+	const pid_t narrow = narrow_run(directory);
 	fresh_stats(agent, &stats);
 	agent_stop(agent);
 	for (size_t i = 0; i < GROUPS; i++) {
 		judge_group(&groups[i], chains[i], &stacks);
 		free(chains[i]);
 	}
+	judge_narrow(narrow, &stacks);
 	judge_stats(&first, &stats);
 	stacks_deinit(&stacks);
 }
