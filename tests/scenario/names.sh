@@ -33,7 +33,7 @@ function busy_function(n) { return n < 2 ? n : busy_function(n - 1) + busy_funct
 for (const end = Date.now() + 30000; Date.now() < end;) busy_function(24);
 END
 if command -v node >/dev/null; then
-	OTEL_SERVICE_NAME=compiled start node node --perf-basic-prof "$work/compiled.js"
+	OTEL_SERVICE_NAME=compiled start node env -C "$work" node --perf-basic-prof "$work/compiled.js"
 	perf_map=/tmp/perf-$last.map
 	OTEL_SERVICE_NAME=silent start silent node "$work/compiled.js"
 fi
