@@ -48,5 +48,6 @@ struct signal_struct {
 struct task_struct {
 	unsigned int flags;
 	void *stack;
+	void *mm;
 	struct signal_struct *signal;
 } __attribute__((preserve_access_index));

@@ -371,6 +371,19 @@ static __always_inline bool is_kernel_thread(struct state *s)
 	return true;
 }
 
+/* A process that ends gives its memory back before it is gone: what the kernel does then is the whole
+ * stack. */
+static __always_inline bool has_user_stack(struct state *s)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	if (is_kernel_thread(s))
+		return false;
+	if (BPF_CORE_READ(task, mm))
+		return true;
+	s->record.end = UNWIND_END_ROOT;
+	return false;
+}
+
 static __always_inline void take_stacks(struct state *s, struct perf_event_context *ctx)
 {
 	/* Read as 8 bytes: a context may be read only so. */
@@ -380,7 +393,7 @@ static __always_inline void take_stacks(struct state *s, struct perf_event_conte
 		COPY_REGISTERS(&s->walker, regs);
 	} else {
 		take_kernel_stack(s, ctx);
-		mode = is_kernel_thread(s) ? MODE_KERNEL : task_user_registers(s);
+		mode = has_user_stack(s) ? task_user_registers(s) : MODE_KERNEL;
 	}
 	if (mode != MODE_KERNEL)
 		walk_user_stack(s, mode == MODE_USER_32BIT);
