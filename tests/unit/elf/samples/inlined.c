@@ -18,7 +18,7 @@ static inline __attribute__((always_inline)) void middle(int x)
 
 __attribute__((noinline)) int outer(int x)
 {
-	middle(x); /* line 21 */
+	middle(x);   /* line 21 */
 	MARK(outer); /* line 22 */
 	return sink;
 }
