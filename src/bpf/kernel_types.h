@@ -31,6 +31,7 @@ enum {
 };
 enum { BPF_F_MMAPABLE = 1 << 10 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
+enum { BPF_RB_AVAIL_DATA = 0, BPF_RB_RING_SIZE = 1 };
 enum { PF_KTHREAD = 0x00200000 }; /* include/linux/sched.h, since 2.6 */
 
 /* To ask whether the running kernel knows a helper. The suffix after ___ is dropped by libbpf when it

@@ -267,7 +267,7 @@ static __always_inline void copy_stack(struct state *s, __u32 pages)
 	__u64 at = (s->count & (SAMPLER_FRAMES_CAP - 1)) * sizeof(__u64);
 	HIDE(at);
 	HIDE(done);
-	if (at > sizeof(s->frames) || done > PAGE_BYTES ||
+	if (pages == 0 || at > sizeof(s->frames) || done > PAGE_BYTES ||
 	    bpf_probe_read_user((__u8 *)s->frames + at, done, (void *)sp))
 		return;
 	for (__u32 i = 1; i < pages; i++) {
@@ -279,6 +279,16 @@ static __always_inline void copy_stack(struct state *s, __u32 pages)
 		done += PAGE_BYTES;
 	}
 	s->record.stack_bytes = (__u16)done;
+}
+
+/* The less, the fuller the ring buffer is: a sample without a stack is better than none. */
+static __always_inline __u32 stack_pages(__u32 end)
+{
+	__u64 size = bpf_ringbuf_query(&ring, BPF_RB_RING_SIZE);
+	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+	if (waiting > size / 2)
+		return 0;
+	return end == UNWIND_END_NO_MAPPING || waiting > size / 4 ? 2 : STACK_PAGES;
 }
 
 static __always_inline bool user_space_walks_on(__u32 end)
@@ -299,7 +309,7 @@ static __always_inline void fill_stop(struct state *s)
 	if (s->walker.no_fp)
 		r->flags |= SAMPLER_STOP_NO_FP;
 	if (user_space_walks_on(r->end))
-		copy_stack(s, s->record.end == UNWIND_END_NO_MAPPING ? 2 : STACK_PAGES);
+		copy_stack(s, stack_pages(s->record.end));
 }
 
 /* From the registers in the walker. */
