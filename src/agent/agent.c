@@ -129,7 +129,7 @@ static void forget_old(struct agent *agent, uint64_t now_ns)
 	if (files_crowded(agent->files)) {
 		files_unmark(agent->files);
 		processes_mark_files(agent->processes);
-		unwinding_mark_files(agent->unwinding, now_ns);
+		unwinding_mark_files(agent->unwinding, clock_mono_ns());
 		files_sweep(agent->files);
 	}
 	bool changed;

@@ -31,8 +31,10 @@ static void take_sample(struct intake *intake, struct process *process, const st
 	struct user_stack stack;
 	int rc = unwinding_finish(intake->unwinding, process, sample, intake->now_ns, &stack);
 	if (rc == ERR_BUSY && !intake->stopping && intake->now_ns - since_ns < hold_ns &&
-	    held_add(&intake->held, process, sample, since_ns))
+	    held_add(&intake->held, process, sample, since_ns)) {
+		intake->held_count += since_ns == intake->now_ns; /* once, however long */
 		return;
+	}
 	count_end(intake, process, sample, stack.end);
 	if (batch_add(intake->maker, process, sample, &stack, intake->clock_offset_ns, NULL)) {
 		intake->lost++;
@@ -67,7 +69,6 @@ static void take_held(struct intake *intake)
 	intake->held = (struct held){0};
 	while ((row = held_take(&waiting))) {
 		take_sample(intake, row->process, &row->sample, row->since_ns);
-		intake->held_count++;
 		held_free(row);
 	}
 }
@@ -80,7 +81,8 @@ void intake_take(struct intake *intake)
 	if (sampler_consume(intake->sampler, on_sample, intake, &err))
 		log_debug("agent", "no samples", "error=" LOG_Q, LOG_TEXT(err.text));
 	apply_events(intake, intake->now_ns);
-	unwinding_tick(intake->unwinding, intake->now_ns);
+	/* With the time of now: what it takes back was in use until now, however long the samples took. */
+	unwinding_tick(intake->unwinding, clock_mono_ns());
 	/* A process that executed something else meanwhile must not be known by what it was. */
 	apply_events(intake, clock_mono_ns());
 	processes_read_waiting(intake->processes);

@@ -25,7 +25,7 @@ struct intake {
 	bool window_full; /* the batch took no more; whoever sends it clears this */
 	uint64_t now_ns;  /* when this tick began */
 	struct held held;
-	uint64_t samples, lost, held_count; /* since ever */
+	uint64_t samples, lost, held_count; /* since ever; held: that waited */
 	struct stack_ends ends;
 };
 

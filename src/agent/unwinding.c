@@ -355,7 +355,7 @@ int unwinding_finish(struct unwinding *u, struct process *process, const struct 
 	/* The last one is where the next step was to start: outside, so it is no frame. */
 	if (ret->end == UNWIND_END_NO_MAPPING && ret->count > 1)
 		ret->count--;
-	u->finished++;
+	u->finished += !walk.busy;
 	return walk.busy ? ERR_BUSY : 0;
 }
 

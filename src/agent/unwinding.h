@@ -57,7 +57,7 @@ struct unwinding_stats {
 	struct tables_stats tables;
 	struct publisher_stats processes;
 	size_t space_bytes, used_bytes;
-	uint64_t finished; /* samples walked on in user space */
+	uint64_t finished; /* samples walked on in user space, to where nothing more is to come */
 	uint64_t evicted;  /* tables thrown out for others to have room */
 };
 

@@ -1,4 +1,4 @@
-/* The target of the walks is this very program: its mappings, its stack. */
+/* The target of the walks is this very program: its mappings, its stack (shot.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,55 +18,9 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "fixture.h"
+#include "shot.h"
 
-enum { CHUNKS = 8, PIDS = 16, STACK_BYTES = 64 << 10 };
-
-/* ---- a stack to walk ---- */
-
-struct snapshot {
-	struct unwind_state state;
-	uint64_t leaf; /* the only frame that BPF saw */
-	uint64_t returns[3];
-	uint32_t len;
-	uint64_t stack[STACK_BYTES / 8];
-};
-
-static struct snapshot shot;
-static uint64_t stack_end;
-
-__attribute__((noinline, no_sanitize("address"))) static void copy_stack(void)
-{
-	const volatile uint64_t *from = (const volatile uint64_t *)(uintptr_t)shot.state.sp;
-	uint64_t bytes = stack_end - shot.state.sp;
-	shot.len = (uint32_t)(bytes < STACK_BYTES ? bytes : STACK_BYTES);
-	for (uint32_t i = 0; i < shot.len / 8; i++)
-		shot.stack[i] = from[i];
-}
-
-__attribute__((noinline)) static void leaf(void)
-{
-	asm volatile("lea 0(%%rip), %0\n\tmov %%rsp, %1\n\tmov %%rbp, %2"
-		     : "=r"(shot.state.pc), "=r"(shot.state.sp), "=r"(shot.state.fp));
-	shot.state.exact = true;
-	shot.leaf = shot.state.pc | UNWIND_FRAME_EXACT;
-	shot.returns[0] = (uintptr_t)__builtin_return_address(0);
-	copy_stack();
-	asm volatile("" ::: "memory"); /* no tail call */
-}
-
-__attribute__((noinline)) static void middle(void)
-{
-	shot.returns[1] = (uintptr_t)__builtin_return_address(0);
-	leaf();
-	asm volatile("" ::: "memory");
-}
-
-__attribute__((noinline)) static void outer(void)
-{
-	shot.returns[2] = (uintptr_t)__builtin_return_address(0);
-	middle();
-	asm volatile("" ::: "memory");
-}
+enum { CHUNKS = 8, PIDS = 16 };
 
 /* ---- the world ---- */
 
@@ -108,7 +62,7 @@ static void open_world_of(struct world *w, uint32_t chunks)
 	struct str text = buf_text(&w->own_maps);
 	struct str before = str_sub(text, 0, (size_t)str_find(text, STR("[stack]")));
 	struct str line = str_sub(before, (size_t)str_rfind_char(before, '\n') + 1, before.len);
-	stack_end = strtoull(line.ptr + str_find_char(line, '-') + 1, NULL, 16);
+	shot_stack_end = strtoull(line.ptr + str_find_char(line, '-') + 1, NULL, 16);
 	fixture_process(7, 1, "app", "/srv/app", text.ptr, NULL, 0);
 	w->memory = aligned_alloc(8, (size_t)chunks * UNWIND_CHUNK_BYTES);
 	assert_non_null(w->memory);
@@ -233,7 +187,7 @@ static void a_first_sample_is_walked_to_the_root(void **state)
 	struct user_stack stack;
 	(void)state;
 	open_world(&w);
-	outer();
+	shot_take();
 	const struct sample s = shot_sample(&w, 7, UNWIND_END_NO_PROCESS);
 	assert_int_equal(unwinding_finish(w.unwinding, get(&w, 7), &s, w.now_ns, &stack), 0);
 	assert_int_equal(stack.end, UNWIND_END_ROOT);
@@ -251,7 +205,7 @@ static void what_the_walk_needed_is_told_to_bpf_at_the_end_of_the_tick(void **st
 	struct world w;
 	(void)state;
 	open_world(&w);
-	outer();
+	shot_take();
 	assert_int_equal(finish(&w, 7, UNWIND_END_NO_PROCESS), UNWIND_END_ROOT);
 	assert_int_equal(w.kernel.place[7], 0);
 	tick(&w, 0);
@@ -272,7 +226,7 @@ static void a_finished_stack_is_left_as_it_is(void **state)
 	struct user_stack stack;
 	(void)state;
 	open_world(&w);
-	outer();
+	shot_take();
 	struct sample s = shot_sample(&w, 7, UNWIND_END_NO_ROW);
 	assert_int_equal(unwinding_finish(w.unwinding, get(&w, 7), &s, w.now_ns, &stack), 0);
 	assert_int_equal(stack.end, UNWIND_END_NO_ROW);
@@ -288,7 +242,7 @@ static void a_child_shares_the_rows_of_its_parent(void **state)
 	struct world w;
 	(void)state;
 	open_world(&w);
-	outer();
+	shot_take();
 	assert_int_equal(finish(&w, 7, UNWIND_END_NO_PROCESS), UNWIND_END_ROOT);
 	uint64_t built = stats_of(&w).tables.built;
 	event(&w, EVENT_FORK, 8, 7);
@@ -309,7 +263,7 @@ static void another_process_shares_the_tables_of_the_files(void **state)
 	struct world w;
 	(void)state;
 	open_world(&w);
-	outer();
+	shot_take();
 	fixture_process(9, 1, "app", "/srv/app", buf_text(&w.own_maps).ptr, NULL, 0);
 	assert_int_equal(finish(&w, 7, UNWIND_END_NO_PROCESS), UNWIND_END_ROOT);
 	uint64_t built = stats_of(&w).tables.built;
@@ -328,7 +282,7 @@ static void a_program_that_ended_is_finished_but_never_told_of(void **state)
 	struct user_stack stack;
 	(void)state;
 	open_world(&w);
-	outer();
+	shot_take();
 	struct process *before = get(&w, 7);
 	const struct sample s = shot_sample(&w, 7, UNWIND_END_NO_PROCESS);
 	event(&w, EVENT_COMM, 7, 0); /* after the sample was taken */
@@ -344,7 +298,7 @@ static void rows_that_became_wrong_are_taken_back_at_once(void **state)
 	struct world w;
 	(void)state;
 	open_world(&w);
-	outer();
+	shot_take();
 	assert_int_equal(finish(&w, 7, UNWIND_END_NO_PROCESS), UNWIND_END_ROOT);
 	tick(&w, 0);
 	struct unwind_mapping row = *published_row(&w, 7, shot.state.pc);
@@ -366,7 +320,7 @@ static void a_sample_outside_of_the_rows_brings_newer_ones(void **state)
 	struct world w;
 	(void)state;
 	open_world(&w);
-	outer();
+	shot_take();
 	assert_int_equal(finish(&w, 7, UNWIND_END_NO_PROCESS), UNWIND_END_ROOT);
 	tick(&w, 0);
 	map_event(&w, 7, 0x10000, 0x20000, "");
@@ -386,7 +340,7 @@ static void the_last_frame_outside_of_everything_is_none(void **state)
 	const uint64_t frames[] = {1ULL << 63 | 0x999000, 0x666000};
 	(void)state;
 	open_world(&w);
-	outer();
+	shot_take();
 	struct sample s = shot_sample(&w, 7, UNWIND_END_NO_MAPPING);
 	s.user = frames;
 	s.user_count = 2;
@@ -403,7 +357,7 @@ static void a_stack_longer_than_its_copy_is_cut(void **state)
 	struct user_stack stack;
 	(void)state;
 	open_world(&w);
-	outer();
+	shot_take();
 	struct sample s = shot_sample(&w, 7, UNWIND_END_NO_PROCESS);
 	s.stack_len = 8;
 	assert_int_equal(unwinding_finish(w.unwinding, get(&w, 7), &s, w.now_ns, &stack), 0);
@@ -434,7 +388,7 @@ static void a_file_that_is_out_of_reach_is_tried_again_later(void **state)
 	open_world(&w);
 	fixture_process(8, 1, "lost", "/nowhere/lost",
 			"400000-500000 r-xp 00000000 fe:01 77 /nowhere/lost\n", NULL, 0);
-	outer();
+	shot_take();
 	shot.state.pc = 0x400100;
 	(void)finish(&w, 8, UNWIND_END_NO_PROCESS);
 	tick(&w, 0);
@@ -455,7 +409,7 @@ static void all_memory_comes_back_when_nobody_is_left(void **state)
 	struct world w;
 	(void)state;
 	open_world(&w);
-	outer();
+	shot_take();
 	assert_int_equal(finish(&w, 7, UNWIND_END_NO_PROCESS), UNWIND_END_ROOT);
 	tick(&w, 0);
 	size_t used = stats_of(&w).used_bytes;
@@ -490,7 +444,7 @@ static void idle_processes_make_room_for_busy_ones(void **state)
 	(void)state;
 	open_world_of(&w, 1);
 	char *text = many_mappings(30000);
-	outer();
+	shot_take();
 	shot.state.pc = 0x100010;
 	for (uint32_t pid = 8; pid < 11; pid++)
 		fixture_process(pid, 1, "jit", "/srv/jit", text, NULL, 0);
@@ -525,7 +479,7 @@ static void many_rows_are_not_written_anew_for_every_sample(void **state)
 	char *text = many_mappings(30000);
 	fixture_process(8, 1, "jit", "/srv/jit", text, NULL, 0);
 	free(text);
-	outer();
+	shot_take();
 	(void)finish(&w, 8, UNWIND_END_NO_PROCESS);
 	tick(&w, NS_PER_MS);
 	uint32_t place = w.kernel.place[8];
@@ -536,6 +490,7 @@ static void many_rows_are_not_written_anew_for_every_sample(void **state)
 		tick(&w, NS_PER_MS);
 		assert_int_equal(w.kernel.place[8], place);
 	}
+	assert_int_equal(stats_of(&w).finished, 1); /* all others may yet be known better */
 	tick(&w, NS_PER_S);
 	(void)finish(&w, 8, UNWIND_END_NO_MAPPING);
 	tick(&w, NS_PER_MS);
@@ -549,8 +504,8 @@ static void a_garbled_stack_ends_somewhere(void **state)
 	uint64_t seed = 88172645463325252;
 	(void)state;
 	open_world(&w);
-	outer();
-	struct snapshot whole = shot;
+	shot_take();
+	struct shot whole = shot;
 	for (int round = 0; round < 300; round++) {
 		shot = whole;
 		for (int i = 0; i < 20; i++) {
@@ -572,7 +527,7 @@ static void a_garbled_stack_ends_somewhere(void **state)
 static void shortness_of_memory_costs_stacks_and_nothing_else(void **state)
 {
 	(void)state;
-	outer();
+	shot_take();
 	for (uint64_t nth = 1; nth < 60; nth++) {
 		struct world w;
 		open_world(&w);
