@@ -73,6 +73,7 @@ struct cfi_cie {
 	bool augmented;	  /* an FDE has augmentation data, with their length in front */
 	bool signal;
 	struct cfi_state initial; /* after its own instructions */
+	size_t len;		  /* bytes in the section, also of a damaged one */
 };
 
 struct cfi_fde {

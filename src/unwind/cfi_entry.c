@@ -230,6 +230,7 @@ bool cfi_cie_parse(const struct cfi_section *section, const struct cfi_machine *
 	if (offset >= section->len || entry_at(section, offset, &entry) != CFI_MORE ||
 	    !entry.is_cie)
 		return false;
+	ret->len = entry.end - offset;
 	struct cur c = section_cursor(section, entry.body, entry.end);
 	if (!parse_cie_head(section, &c, ret))
 		return false;

@@ -34,7 +34,7 @@ struct cfi_index {
 	struct cfi_function *functions;
 	size_t count, cap;
 	struct cfi_cie *cies;
-	size_t cie_count, cie_cap;
+	size_t cie_count, cie_cap, cie_bytes;
 	struct map cie_by_offset; /* of the section -> index, or CIE_BAD */
 	uint64_t last_offset, last_cie;
 	uint32_t skipped;

@@ -450,6 +450,41 @@ static void a_long_cie_is_run_once(void **state)
 	buf_deinit(&body);
 }
 
+/* Its program reads over what follows it up to the offset rest, by the block of an expression, and
+ * then runs what all of them share. */
+static void put_nested_cie(struct buf *out, size_t rest, size_t end)
+{
+	put32(out, end - out->len - 4);
+	put32(out, 0);
+	buf_append(out, "\1\0\1\x7f\x10\x16\0", 7);
+	size_t block = rest - (out->len + 5);
+	for (int i = 0; i < 5; i++, block >>= 7)
+		buf_char(out, (char)(i < 4 ? (block & 0x7f) | 0x80 : block & 0x7f));
+}
+
+static void cies_one_in_the_other_are_not_all_run(void **state)
+{
+	enum { COUNT = 300, CIE_BYTES = 20, SHARED = 1 << 16 };
+	const size_t rest = COUNT * CIE_BYTES, end = rest + SHARED;
+	struct buf cfi = {0};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT; i++)
+		put_nested_cie(&cfi, rest, end);
+	assert_int_equal(cfi.len, rest);
+	image_pad(&cfi, end);
+	for (uint64_t i = 0; i < COUNT; i++) {
+		put32(&cfi, 20);
+		put32(&cfi, cfi.len - i * CIE_BYTES);
+		put64(&cfi, TEXT + 32 * i);
+		put64(&cfi, 32);
+	}
+	struct unwind_rows *rows = compile_bytes(&cfi);
+	assert_in_range(info_of(rows).functions, 1, 2);
+	assert_int_equal(info_of(rows).functions + info_of(rows).skipped, COUNT);
+	unwind_rows_free(rows);
+}
+
 static void a_file_without_any_is_not_found(void **state)
 {
 	struct cfi_image image = {.cfi = "", .cfi_len = 0};
@@ -496,6 +531,7 @@ int main(void)
 		cmocka_unit_test(cies_that_cannot_be_understood_cost_their_functions),
 		cmocka_unit_test(a_length_past_the_end_loses_the_rest),
 		cmocka_unit_test(a_long_cie_is_run_once),
+		cmocka_unit_test(cies_one_in_the_other_are_not_all_run),
 		cmocka_unit_test(a_file_without_any_is_not_found),
 		cmocka_unit_test(a_32_bit_file_is_refused),
 	};
