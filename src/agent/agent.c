@@ -200,11 +200,12 @@ static void do_due_work(struct agent *agent)
 }
 
 /* Until the next tick (soon when tables are still to be built), a process event ring is half full, a
- * sample waits for user space (but not at once), or the agent shall stop. Source lines that come meanwhile make room for the next question. */
+ * sample waits for user space (but not at once), or the agent shall stop. Source lines that come meanwhile
+ * make room for the next question. */
 static bool wait_for_tick(const struct agent *agent)
 {
 	uint64_t begin_ns = clock_mono_ns(), now_ns;
-	uint64_t end_ns = begin_ns + (agent->intake.held.first ? pause_ns : tick_ns);
+	uint64_t end_ns = begin_ns + (agent->intake.soon ? pause_ns : tick_ns);
 	while ((now_ns = clock_mono_ns()) < end_ns) {
 		bool paused = now_ns < begin_ns + pause_ns;
 		uint64_t until_ns = paused ? begin_ns + pause_ns : end_ns;

@@ -6,6 +6,8 @@
 
 /* A sample waits no longer than this for the unwind tables that it needs. */
 static const uint64_t hold_ns = 2ULL * NS_PER_S;
+/* Room comes free after a grace; to look for it in every tick would cost more than the samples do. */
+static const uint64_t retry_ns = 90 * NS_PER_MS;
 
 static void apply_events(struct intake *intake, uint64_t limit_ns)
 {
@@ -30,8 +32,9 @@ static void take_sample(struct intake *intake, struct process *process, const st
 {
 	struct user_stack stack;
 	int rc = unwinding_finish(intake->unwinding, process, sample, intake->now_ns, &stack);
-	if (rc == ERR_BUSY && !intake->stopping && intake->now_ns - since_ns < hold_ns &&
+	if (rc && !intake->stopping && intake->now_ns - since_ns < hold_ns &&
 	    held_add(&intake->held, process, sample, since_ns)) {
+		intake->soon |= rc == ERR_BUSY;
 		intake->held_count += since_ns == intake->now_ns; /* once, however long */
 		return;
 	}
@@ -66,6 +69,10 @@ static void take_held(struct intake *intake)
 {
 	struct held waiting = intake->held;
 	struct held_sample *row;
+	if (!intake->soon && !intake->stopping && intake->now_ns - intake->retried_ns < retry_ns)
+		return;
+	intake->retried_ns = intake->now_ns;
+	intake->soon = false;
 	intake->held = (struct held){0};
 	while ((row = held_take(&waiting))) {
 		take_sample(intake, row->process, &row->sample, row->since_ns);

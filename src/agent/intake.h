@@ -25,6 +25,8 @@ struct intake {
 	bool window_full; /* the batch took no more; whoever sends it clears this */
 	uint64_t now_ns;  /* when this tick began */
 	struct held held;
+	bool soon; /* something in held wants a tick soon */
+	uint64_t retried_ns;
 	uint64_t samples, lost, held_count; /* since ever; held: that waited */
 	struct stack_ends ends;
 };

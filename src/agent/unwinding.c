@@ -151,7 +151,7 @@ struct walk {
 	struct rowset *rows; /* NULL: none */
 	struct unwind_state state;
 	uint32_t count; /* frames in u->frames */
-	bool busy;	/* more would be known later */
+	int later;	/* what unwinding_finish() returns */
 };
 
 /* Code of the process, for the few places where the instructions must be seen: from the file, since
@@ -190,7 +190,7 @@ static void want_room(struct walk *walk, size_t bytes)
 {
 	if (bytes > walk->u->wanted_bytes)
 		walk->u->wanted_bytes = bytes;
-	walk->busy = true;
+	walk->later = ERR_LIMIT;
 }
 
 /* Rows that are too many to be written anew for every sample of a process that maps all the time. */
@@ -213,7 +213,7 @@ static bool get_rows(struct walk *walk)
 		return false;
 	if (young && young->maps != maps) {
 		walk->rows = young;
-		walk->busy = true;
+		walk->later = ERR_LIMIT;
 		return true;
 	}
 	int rc = rowsets_get(walk->u->rowsets, maps, walk->now_ns, &walk->rows, NULL);
@@ -235,7 +235,7 @@ static bool make_ready(struct walk *walk)
 		return false;
 	table->used_ns = walk->now_ns;
 	int rc = tables_build(u->tables, table, &place, walk->now_ns, NULL);
-	walk->busy = rc == ERR_BUSY;
+	walk->later = rc == ERR_BUSY ? rc : 0;
 	if (rc == ERR_LIMIT)
 		want_room(walk, table->bytes);
 	if (rc)
@@ -355,8 +355,8 @@ int unwinding_finish(struct unwinding *u, struct process *process, const struct 
 	/* The last one is where the next step was to start: outside, so it is no frame. */
 	if (ret->end == UNWIND_END_NO_MAPPING && ret->count > 1)
 		ret->count--;
-	u->finished += !walk.busy;
-	return walk.busy ? ERR_BUSY : 0;
+	u->finished += walk.later == 0;
+	return walk.later;
 }
 
 /* ---- the tick ---- */

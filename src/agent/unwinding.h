@@ -43,8 +43,9 @@ struct user_stack {
 };
 
 /* Walks on where BPF stopped, building what is missing, and sees to it that BPF knows more next time.
- * process is the sample's, now_ns the time of this tick. *ret lives until the next call. ERR_BUSY: more
- * would be known in a later tick, *ret is what is known now. */
+ * process is the sample's, now_ns the time of this tick. *ret lives until the next call. Else than 0: *ret
+ * is what is known now, and more would be known in the next tick (ERR_BUSY: tables are to be built), or
+ * some ticks later (ERR_LIMIT: there is no room yet, or too many rows to be written so often). */
 int unwinding_finish(struct unwinding *unwinding, struct process *process,
 		     const struct sample *sample, uint64_t now_ns, struct user_stack *ret);
 /* To be called when all samples and events that were there are taken: tells BPF what is new, throws
