@@ -287,6 +287,15 @@ static void end_request(struct dwarf *dwarf)
 	dwarf->failures = 0;
 }
 
+/* An address that nobody answers would be waited for as long as the agent lives. */
+static bool all_answered(const struct dwarf *dwarf)
+{
+	for (uint32_t i = 0; i < dwarf->request.count; i++)
+		if (!dwarf->answered[i])
+			return false;
+	return true;
+}
+
 /* False: no message of a worker that is itself. */
 static bool take_message(struct dwarf *dwarf, size_t len)
 {
@@ -315,9 +324,14 @@ static bool take_message(struct dwarf *dwarf, size_t len)
 		dwarf->options.ops->rows(dwarf->options.ctx, dwarf->file,
 					 dwarf->request.vaddrs[index], rows, count);
 	}
-	if (cur_ok(&message) && answer.kind == DWARF_ANSWER_LAST)
-		end_request(dwarf);
-	return cur_ok(&message);
+	if (!cur_ok(&message))
+		return false;
+	if (answer.kind != DWARF_ANSWER_LAST)
+		return true;
+	if (!all_answered(dwarf))
+		return false;
+	end_request(dwarf);
+	return true;
 }
 
 /* Everything that has come, up to the end of the request. */

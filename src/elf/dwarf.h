@@ -44,13 +44,14 @@ struct dwarf_fds {
 };
 
 struct dwarf_ops {
-	/* False: the file cannot be had now; what was asked of it is answered with "unknown". */
+	/* False: the file cannot be had now; bad() is called then. */
 	bool (*open)(void *ctx, uint64_t file, struct dwarf_fds *ret);
 	/* rows[0] is the innermost function, the last one the function of the symbol table. count 0:
 	 * nothing known at that address, and asking again gives the same. Texts die with the call. */
 	void (*rows)(void *ctx, uint64_t file, uint64_t vaddr, const struct dwarf_row *rows,
 		     uint32_t count);
-	/* Nothing more comes of this file: it made the worker fail, or holds no DWARF. */
+	/* Nothing more comes of what was asked of this file: it made the worker fail, holds no DWARF, or
+	 * open() said no. */
 	void (*bad)(void *ctx, uint64_t file, const char *why);
 };
 
