@@ -184,8 +184,10 @@ static uint32_t own_pid(struct str status, uint32_t pid)
 	return pid;
 }
 
-/* "Uid:\treal\teffective\t...": /tmp is everybody's, so whose file it is matters. */
-static bool may_speak_for(struct str status, uint32_t owner)
+/* "Uid:\treal\teffective\t...": /tmp is everybody's, so whose file it is matters. Root may have left one for
+ * it; what only root may read is something else that the process made this path lead to (a mount of
+ * its own), and our names would tell what is in it. */
+static bool may_speak_for(struct str status, const struct stat *st)
 {
 	struct str line, number;
 	uint64_t value;
@@ -193,10 +195,10 @@ static bool may_speak_for(struct str status, uint32_t owner)
 		if (!str_starts_with(line, STR("Uid:")))
 			continue;
 		while (str_next(&line, '\t', &number))
-			if (str_to_u64(number, &value) && value == owner)
+			if (str_to_u64(number, &value) && value == st->st_uid)
 				return true;
 	}
-	return owner == 0;
+	return st->st_uid == 0 && (st->st_mode & S_IROTH);
 }
 
 static int open_perf_map(struct jit *jit, const struct process *process)
@@ -210,7 +212,7 @@ static int open_perf_map(struct jit *jit, const struct process *process)
 	struct str status = buf_text(&jit->text);
 	snprintf(path, sizeof(path), "/tmp/perf-%u.map", own_pid(status, process->pid));
 	int fd = files_open_in_root(jit->files, process->look_pid, path);
-	if (fd >= 0 && (fstat(fd, &st) || !may_speak_for(status, st.st_uid)))
+	if (fd >= 0 && (fstat(fd, &st) || !may_speak_for(status, &st)))
 		fd_close(&fd);
 	return fd;
 }

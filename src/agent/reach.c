@@ -42,11 +42,12 @@ static int open_root(const char *proc, uint32_t pid)
 	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Links of all kinds are taken as the process itself would: openat2(2), RESOLVE_IN_ROOT. */
-static int open_below(int root, const char *path)
+/* Links of all kinds are taken as the process itself would: openat2(2), RESOLVE_IN_ROOT. But it is we who
+ * may read what is at their end; flags O_NOFOLLOW: the file itself may be no link. */
+static int open_below(int root, const char *path, uint64_t flags)
 {
 	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
+		.flags = O_PATH | O_CLOEXEC | flags,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 	FD_AUTO int place = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
@@ -96,7 +97,7 @@ int reach_content(const char *proc, const struct reach_claim *claim, const struc
 	for (int i = 0; fd < 0 && i < ROOTS; i++) {
 		FD_AUTO int root = open_root(proc, pids[i]);
 		if (root >= 0)
-			fd = open_below(root, claim->path);
+			fd = open_below(root, claim->path, 0);
 		if (fd >= 0 && !is_same_file(claim, fd))
 			fd_close(&fd);
 	}
@@ -106,7 +107,7 @@ int reach_content(const char *proc, const struct reach_claim *claim, const struc
 int reach_path(const char *proc, uint32_t pid, const char *path)
 {
 	FD_AUTO int root = open_root(proc, pid);
-	return root >= 0 ? open_below(root, path) : -1;
+	return root >= 0 ? open_below(root, path, O_NOFOLLOW) : -1;
 }
 
 /* ---- its debug file ---- */
@@ -137,7 +138,7 @@ static int search_below(const struct debug_search *search, int root)
 	char path[4096];
 	struct str file_path = str_of(search->claim->path);
 	for (unsigned i = 0; debugfile_path(search->link, file_path, i, path, sizeof(path)); i++) {
-		int fd = path[0] ? open_below(root, path) : -1;
+		int fd = path[0] ? open_below(root, path, 0) : -1;
 		if (fd >= 0 && is_debug_file(search, fd))
 			return fd;
 		fd_close(&fd);

@@ -27,7 +27,7 @@ struct reach_claim {
  * that is still the same file. -1: no way. proc is "/proc" or a copy of it. */
 int reach_content(const char *proc, const struct reach_claim *claim,
 		  const struct file_place *place);
-/* A path in the root of a process. -1: no regular file. */
+/* A path in the root of a process. -1: no regular file, or a link to one. */
 int reach_path(const char *proc, uint32_t pid, const char *path);
 /* The debug file of the file with this key: below the process's root, then init's, then ours. known
  * (NULL, or what *ret_key was last time) is not checked again. *ret_final: when it is not there, it

@@ -108,7 +108,41 @@ static void a_map_of_another_user_is_not_believed(void **state)
 	begin(&p, 0);
 	set_status(&p, 12345, "70\t7");
 	write_map(&p, "perf-7.map", "w", "100 10 root's\n");
+	snprintf(path, sizeof(path), "%s/70/root/tmp/perf-7.map", p.proc);
+	assert_int_equal(chmod(path, 0644), 0);
 	assert_name(&p, 0x100, "root's"); /* nobody else could write it */
+	end(&p);
+}
+
+/* What the process could not read itself, we do not read to it. */
+static void a_map_that_only_root_may_read_is_for_processes_of_root(void **state)
+{
+	struct place p;
+	char path[256];
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (uint32_t uid = 0; uid <= 12345; uid += 12345) {
+		begin(&p, 0);
+		set_status(&p, uid, "70\t7");
+		write_map(&p, "perf-7.map", "w", "100 10 secret\n");
+		snprintf(path, sizeof(path), "%s/70/root/tmp/perf-7.map", p.proc);
+		assert_int_equal(chmod(path, 0640), 0);
+		assert_name(&p, 0x100, uid == 0 ? "secret" : NULL);
+		end(&p);
+	}
+}
+
+static void a_map_that_is_a_link_is_not_read(void **state)
+{
+	struct place p;
+	char path[256];
+	(void)state;
+	begin(&p, 0);
+	write_map(&p, "key", "w", "100 10 secret\n");
+	snprintf(path, sizeof(path), "%s/70/root/tmp/perf-7.map", p.proc);
+	assert_int_equal(symlink("key", path), 0);
+	assert_name(&p, 0x100, NULL);
 	end(&p);
 }
 
@@ -337,6 +371,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_map_is_found_by_the_number_the_process_has_for_itself),
 		cmocka_unit_test(a_map_of_another_user_is_not_believed),
+		cmocka_unit_test(a_map_that_only_root_may_read_is_for_processes_of_root),
+		cmocka_unit_test(a_map_that_is_a_link_is_not_read),
 		cmocka_unit_test(a_link_out_of_the_root_leads_nowhere),
 		cmocka_unit_test(an_unknown_address_is_not_looked_for_again_at_once),
 		cmocka_unit_test(another_program_of_the_pid_has_its_own_names),
