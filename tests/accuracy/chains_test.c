@@ -35,7 +35,6 @@ struct group {
 	enum kind kind;
 };
 
-static const char some[] = "plain deep100 alloca signal library";
 static const char all[] =
 	"plain deep10 deep100 deep1000 tail callbacks alloca realign cold prologue library inline "
 	"signal altstack nested timer vfork threads memfd clock kernel faults storm jit "
@@ -52,36 +51,36 @@ static const struct group groups[] = {
 	{"c-gcc-debuglink", "inline", REHEARSAL},
 	{"c-gcc-debug-frame", "inline", REHEARSAL},
 	{"c-gcc-O2", all, JUDGED},
-	{"c-gcc-O0", "plain deep100 tail alloca realign signal prologue timer threads", JUDGED},
+	{"c-gcc-O0", "plain tail alloca realign prologue timer threads", JUDGED},
 	{"c-gcc-O1", "plain deep100 signal", JUDGED},
-	{"c-gcc-O3", some, JUDGED},
+	{"c-gcc-O3", "plain alloca library", JUDGED},
 	{"c-gcc-Os", "plain alloca signal", JUDGED},
-	{"c-gcc-fp", "plain alloca signal", JUDGED},
-	{"c-gcc-omit", "plain deep1000 alloca realign signal prologue", JUDGED},
+	{"c-gcc-fp", "plain signal", JUDGED},
+	{"c-gcc-omit", "plain alloca realign prologue", JUDGED},
 	{"c-gcc-lto", "plain deep100 signal", JUDGED},
 	{"c-gcc-partition", "cold plain", JUDGED},
-	{"c-gcc-nopie", "plain callbacks signal threads", JUDGED},
+	{"c-gcc-nopie", "plain callbacks signal", JUDGED},
 	{"c-gcc-static", static_ones, JUDGED},
-	{"c-gcc-static-pie", static_ones, JUDGED},
-	{"c-gcc-stripped", "plain deep100 realign signal threads", STRIPPED},
+	{"c-gcc-static-pie", "plain timer threads storm", JUDGED},
+	{"c-gcc-stripped", "plain deep100 signal threads", STRIPPED},
 	{"c-gcc-exported", "plain deep100 callbacks", JUDGED},
 	{"c-gcc-debug", "plain deep100", JUDGED},
 	{"c-gcc-debug-frame", "plain signal", JUDGED},
-	{"c-clang-O0", some, JUDGED},
+	{"c-clang-O0", "plain alloca signal", JUDGED},
 	{"c-clang-O2",
 	 "plain deep1000 tail callbacks alloca realign cold prologue signal altstack timer",
 	 JUDGED},
 	{"c-musl", musl_ones, JUDGED},
 	{"c-musl-stripped", "plain signal", STRIPPED},
-	{"cpp-gcc-O0", objects, JUDGED},
+	{"cpp-gcc-O0", "virtual exceptions thread", JUDGED},
 	{"cpp-gcc-O2", objects, JUDGED},
 	{"cpp-gcc-O3", "virtual exceptions", JUDGED},
 	{"cpp-gcc-static", "exceptions throw thread", JUDGED},
 	{"cpp-clang-O2", "virtual exceptions throw", JUDGED},
 	{"rust-release", "plain sort threads panics", JUDGED},
-	{"rust-v0", "plain sort threads panics", JUDGED},
+	{"rust-v0", "plain sort panics", JUDGED},
 	{"rust-abort", "plain sort threads", JUDGED},
-	{"rust-debug", "plain sort panics", JUDGED},
+	{"rust-debug", "plain panics", JUDGED},
 	{"go", "plain deep calls routines", JUDGED},
 	{"go-stripped", "plain deep calls routines", JUDGED},
 	{"c-gcc-debug", "inline", JUDGED},
@@ -186,6 +185,17 @@ static void wait_for_one(void)
 	}
 }
 
+/* Until then the agent is busy with the programs of this host that it finds. */
+static void wait_for_first_batch(void)
+{
+	for (size_t count = 0; count == 0;) {
+		clock_sleep_until_ns(clock_mono_ns() + 50 * NS_PER_MS);
+		pthread_mutex_lock(&stacks.lock);
+		count = stacks.count;
+		pthread_mutex_unlock(&stacks.lock);
+	}
+}
+
 static void run_all(void)
 {
 	long at_once = sysconf(_SC_NPROCESSORS_ONLN), running = 0;
@@ -259,6 +269,7 @@ static void stacks_are_whole_and_as_the_programs_say(void **state)
 	stacks_init(&stacks);
 	if (agent_start(&config, stacks_sink, &stacks, &agent, &err))
 		fail_msg("the agent does not start: %s", err.text);
+	wait_for_first_batch();
 	run_all();
 	struct agent_stats stats;
 	agent_get_stats(agent, &stats);

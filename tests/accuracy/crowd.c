@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 enum { WORDS_MAX = 16 };
 
 static void run_shell(const char *command, char *const *words)
@@ -29,7 +31,7 @@ static void run_shell(const char *command, char *const *words)
 
 bool crowd_start(struct crowd *crowd, const char *command, char *const *words, uint64_t end_ns)
 {
-	*crowd = (struct crowd){.end_ns = end_ns};
+	*crowd = (struct crowd){.start_ns = clock_mono_ns(), .end_ns = end_ns};
 	pid_t pid = fork();
 	if (pid == 0)
 		run_shell(command, words);

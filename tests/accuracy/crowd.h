@@ -12,7 +12,7 @@ enum { CROWD_PIDS_MAX = 4096 };
 
 struct crowd {
 	pid_t group; /* 0: not running */
-	uint64_t end_ns;
+	uint64_t start_ns, end_ns;
 	pid_t pids[CROWD_PIDS_MAX]; /* seen in the group so far */
 	size_t count;
 };

@@ -14,6 +14,7 @@ struct wrong {
 	uint32_t stack;
 	const char *id;
 	uint64_t samples;
+	uint64_t first_ns, last_ns;
 };
 
 struct wrongs {
@@ -23,7 +24,7 @@ struct wrongs {
 
 typedef void (*sample_fn)(void *ctx, const struct chain_judge *judge,
 			  const struct chain_story *story, const struct chain_window *window,
-			  uint32_t stack);
+			  const struct stacks_sample *sample);
 
 double verdict_share(uint64_t part, uint64_t all)
 {
@@ -42,7 +43,7 @@ static void each_sample(const struct chain_judge *judge, const struct chain_stor
 				break;
 			if (s->tid == window->tid && s->mono_ns >= window->begin_ns + MARGIN_NS &&
 			    s->mono_ns + MARGIN_NS <= window->end_ns)
-				work(ctx, judge, story, window, s->stack);
+				work(ctx, judge, story, window, s);
 		}
 	}
 }
@@ -71,11 +72,11 @@ static bool is_whole(const struct chain_judge *judge, const struct chain_story *
 
 static void count_sample(void *ctx, const struct chain_judge *judge,
 			 const struct chain_story *story, const struct chain_window *window,
-			 uint32_t stack)
+			 const struct stacks_sample *sample)
 {
 	struct verdict *verdict = ctx;
 	struct stacks_frame frames[FRAMES_MAX];
-	uint32_t count = stacks_user_frames(judge->stacks, stack, frames, FRAMES_MAX);
+	uint32_t count = stacks_user_frames(judge->stacks, sample->stack, frames, FRAMES_MAX);
 	verdict->samples++;
 	verdict->frames += count;
 	for (uint32_t i = 0; i < count; i++)
@@ -107,25 +108,36 @@ static bool same_stack(const struct stacks *stacks, uint32_t a, uint32_t b)
 	return true;
 }
 
-static void collect_wrong(void *ctx, const struct chain_judge *judge,
-			  const struct chain_story *story, const struct chain_window *window,
-			  uint32_t stack)
+static struct wrong *find_wrong(struct wrongs *wrongs, const struct stacks *stacks, const char *id,
+				uint32_t stack)
 {
-	struct wrongs *wrongs = ctx;
-	struct stacks_frame frames[FRAMES_MAX];
-	uint32_t count = stacks_user_frames(judge->stacks, stack, frames, FRAMES_MAX);
-	if (is_right(judge, story, window->id, frames, count))
-		return;
 	for (size_t i = 0; i < wrongs->count; i++) {
 		struct wrong *row = &wrongs->rows[i];
-		if (!strcmp(row->id, window->id) &&
-		    (row->stack == stack || same_stack(judge->stacks, row->stack, stack))) {
-			row->samples++;
-			return;
-		}
+		if (!strcmp(row->id, id) &&
+		    (row->stack == stack || same_stack(stacks, row->stack, stack)))
+			return row;
 	}
-	if (wrongs->count < WRONG_MAX)
-		wrongs->rows[wrongs->count++] = (struct wrong){stack, window->id, 1};
+	if (wrongs->count == WRONG_MAX)
+		return NULL;
+	wrongs->rows[wrongs->count] =
+		(struct wrong){.stack = stack, .id = id, .first_ns = UINT64_MAX};
+	return &wrongs->rows[wrongs->count++];
+}
+
+static void collect_wrong(void *ctx, const struct chain_judge *judge,
+			  const struct chain_story *story, const struct chain_window *window,
+			  const struct stacks_sample *sample)
+{
+	struct stacks_frame frames[FRAMES_MAX];
+	uint32_t count = stacks_user_frames(judge->stacks, sample->stack, frames, FRAMES_MAX);
+	if (is_right(judge, story, window->id, frames, count))
+		return;
+	struct wrong *row = find_wrong(ctx, judge->stacks, window->id, sample->stack);
+	if (!row)
+		return;
+	row->samples++;
+	row->first_ns = sample->mono_ns < row->first_ns ? sample->mono_ns : row->first_ns;
+	row->last_ns = sample->mono_ns > row->last_ns ? sample->mono_ns : row->last_ns;
 }
 
 static int by_samples(const void *a, const void *b)
@@ -162,7 +174,10 @@ static void print_wrong(const struct chain_judge *judge, const struct chain_stor
 {
 	struct stacks_frame frames[FRAMES_MAX];
 	uint32_t count = stacks_user_frames(judge->stacks, wrong->stack, frames, FRAMES_MAX);
-	printf("    %lu samples\n      got      ", (unsigned long)wrong->samples);
+	uint64_t start_ns = story->windows[0].begin_ns;
+	printf("    %lu samples, the first after %.3f s, the last after %.3f s\n      got      ",
+	       (unsigned long)wrong->samples, (double)(wrong->first_ns - start_ns) / NS_PER_S,
+	       (double)(wrong->last_ns - start_ns) / NS_PER_S);
 	print_frames(judge->stacks, frames, count);
 	for (size_t i = 0; i < story->chain_count; i++) {
 		const struct chain *chain = &story->chains[i];

@@ -41,6 +41,11 @@ int chain_goes_on(void)
 	return read_clock(CLOCK_PROCESS_CPUTIME_ID) < limit_ns;
 }
 
+void chain_start(void)
+{
+	limit_ns = read_clock(CLOCK_PROCESS_CPUTIME_ID) + (uint64_t)(atof(chain_argv[2]) * 1e9);
+}
+
 int chain_children_go_on(void)
 {
 	struct rusage usage;
@@ -124,7 +129,7 @@ KEEP int chain_main(int argc, char **argv)
 		list_cases();
 		return 2;
 	}
-	limit_ns = (uint64_t)(atof(argv[2]) * 1e9);
+	chain_start();
 	for (const struct chain_case *c = chain_cases; c->name; c++) {
 		if (!strcmp(c->name, argv[1])) {
 			c->run();

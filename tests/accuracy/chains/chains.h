@@ -35,6 +35,7 @@ extern char **chain_argv;
 void chain_expect(const char *id, const char *frames);
 /* Is there CPU time left? Of the whole process, all threads. */
 int chain_goes_on(void);
+void chain_start(void);		/* counts it from now on */
 int chain_children_go_on(void); /* of children that were waited for */
 /* Of this thread and process; id as in chain_expect() and not copied. */
 void window_begin(const char *id);
