@@ -244,10 +244,11 @@ static int find_next_part(struct reader *r, enum x86_kind kind, struct err *err)
 /* A call that does not return: padding up to a start, and no branch leads on. */
 static bool is_last_call(const struct reader *r, enum x86_kind kind)
 {
+	/* Padding is looked at once, behind calls only: else a long run of it would be, at each step in it. */
+	if (kind != X86_CALL || r->branch_count > 0)
+		return false;
 	size_t padding = padding_at(r, r->at);
-
-	return kind == X86_CALL && padding > 0 && (r->vaddr + r->at + padding) % ALIGN == 0 &&
-	       r->branch_count == 0;
+	return padding > 0 && (r->vaddr + r->at + padding) % ALIGN == 0;
 }
 
 static int follow(struct reader *r, const struct x86_code *code, struct err *err)

@@ -19,6 +19,7 @@ enum {
 	READ_COST_BYTES = 256, /* what a read costs of them, so that their number is bounded too */
 	READ_MAX_BYTES = 1 << 20, /* of code whose instructions are read, in one gap and in all */
 	SEGMENTS_MAX = 8,
+	CODE_SECTIONS_MAX = 64, /* a real file has about five */
 	PATTERN_MIN_BYTES = 7,
 	PATTERN_MAX_BYTES = 9,
 	/* At rt_sigreturn sp is at struct ucontext (x86-64, behind the return address), or struct
@@ -201,8 +202,22 @@ int unwind_gaps_compile(const struct elf_file *file, const struct unwind_rows *r
 struct reading {
 	const struct elf_file *file;
 	struct unwind_builder *builder;
-	size_t bytes;
+	size_t bytes; /* in all gaps */
+	size_t left;  /* to be read: sections of a damaged file lie one over the other */
+	const struct elf_section *sections[CODE_SECTIONS_MAX];
+	size_t section_count;
 };
+
+static void find_code(struct reading *reading)
+{
+	for (uint32_t i = 0; i < elf_section_count(reading->file); i++) {
+		const struct elf_section *section = elf_section_at(reading->file, i);
+		if ((section->flags & SHF_EXECINSTR) && section->type == SHT_PROGBITS &&
+		    section->addr + section->size >= section->addr &&
+		    reading->section_count < CODE_SECTIONS_MAX)
+			reading->sections[reading->section_count++] = section;
+	}
+}
 
 static int measure_gap(void *ctx, const struct elf_segment *segment, uint64_t from, uint64_t to,
 		       struct err *err)
@@ -215,11 +230,14 @@ static int measure_gap(void *ctx, const struct elf_segment *segment, uint64_t fr
 	return 0;
 }
 
-static int read_code(const struct reading *reading, const struct elf_section *section,
-		     uint64_t from, uint64_t to, struct err *err)
+static int read_code(struct reading *reading, const struct elf_section *section, uint64_t from,
+		     uint64_t to, struct err *err)
 {
 	size_t len = (size_t)(to - from);
 
+	if (len > reading->left)
+		return 0;
+	reading->left -= len;
 	uint8_t *code = mem_alloc(len);
 	if (!code)
 		return err_set(err, ERR_NOMEM, "unwind rows: no memory for code");
@@ -234,15 +252,12 @@ static int read_code(const struct reading *reading, const struct elf_section *se
 static int read_gap(void *ctx, const struct elf_segment *segment, uint64_t from, uint64_t to,
 		    struct err *err)
 {
-	const struct reading *reading = ctx;
+	struct reading *reading = ctx;
 	int rc = 0;
 
 	(void)segment;
-	for (uint32_t i = 0; rc == 0 && i < elf_section_count(reading->file); i++) {
-		const struct elf_section *section = elf_section_at(reading->file, i);
-		if (!(section->flags & SHF_EXECINSTR) || section->type != SHT_PROGBITS ||
-		    section->addr + section->size < section->addr)
-			continue;
+	for (size_t i = 0; rc == 0 && i < reading->section_count; i++) {
+		const struct elf_section *section = reading->sections[i];
 		uint64_t start = section->addr > from ? section->addr : from;
 		uint64_t end = section->addr + section->size;
 		if (start < to && start < end)
@@ -254,12 +269,13 @@ static int read_gap(void *ctx, const struct elf_segment *segment, uint64_t from,
 int unwind_gaps_read(const struct elf_file *file, const struct unwind_rows *rows,
 		     struct unwind_builder *builder, struct err *err)
 {
-	struct reading reading = {.file = file, .builder = builder};
+	struct reading reading = {.file = file, .builder = builder, .left = READ_MAX_BYTES};
 
 	if (elf_info(file)->machine != EM_X86_64)
 		return 0;
 	int rc = each_gap(file, rows, measure_gap, &reading, err);
 	if (rc || reading.bytes > READ_MAX_BYTES)
 		return rc;
+	find_code(&reading);
 	return each_gap(file, rows, read_gap, &reading, err);
 }

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -213,6 +214,23 @@ static void any_bytes_cut_anywhere_are_read_to_their_end(void **state)
 	}
 }
 
+/* Each looked at as often as there are bytes before it, these would take an hour. */
+static void a_megabyte_of_padding_is_read_once(void **state)
+{
+	const size_t len = 1 << 20;
+	char *bytes = malloc(len);
+	(void)state;
+	assert_non_null(bytes);
+	for (size_t calls = 0; calls < 2; calls++) {
+		memset(bytes, 0x90, len); /* nop */
+		bytes[0] = 0x53;	  /* push %rbx */
+		for (size_t at = 1; calls && at + 5 < len; at += 8)
+			memcpy(bytes + at, "\xe8\0\0\0\0", 5); /* call */
+		unwind_rows_free(compile((struct bytes){bytes, len}));
+	}
+	free(bytes);
+}
+
 static void without_memory_it_says_so(void **state)
 {
 	static const uint8_t code[] = {0x53, 0x5b, 0xc3};
@@ -247,6 +265,7 @@ int main(void)
 		cmocka_unit_test(a_call_that_never_returns_ends_a_function),
 		cmocka_unit_test(what_is_not_understood_has_no_rules),
 		cmocka_unit_test(any_bytes_cut_anywhere_are_read_to_their_end),
+		cmocka_unit_test(a_megabyte_of_padding_is_read_once),
 		cmocka_unit_test(without_memory_it_says_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
