@@ -133,6 +133,19 @@ static bool find_base(const struct elf_file *file, const struct go_place *place,
 	return false;
 }
 
+/* Where a function's tree is. False: it has none, or one that goes on behind the last address, where the
+ * second pass would read outside of what it has. */
+static bool tree_span(struct load *load, const struct go_record *record, uint64_t *ret_start,
+		      uint64_t *ret_end, uint32_t *ret_count)
+{
+	uint64_t tree = tree_of(load->lines, record);
+
+	*ret_count = tree == UINT64_MAX ? 0 : count_calls(load, record);
+	return *ret_count > 0 && !__builtin_add_overflow(load->base, tree, ret_start) &&
+	       !__builtin_add_overflow(*ret_start, (uint64_t)*ret_count * call_bytes(load->lines),
+				       ret_end);
+}
+
 /* First pass: how many calls each function has, and which part of the file holds them. */
 static int measure(struct load *load, uint32_t *first_call, uint32_t *ret_total, struct err *err)
 {
@@ -141,15 +154,13 @@ static int measure(struct load *load, uint32_t *first_call, uint32_t *ret_total,
 	uint64_t total = 0;
 
 	for (uint32_t i = 0; i < lines->header.function_count; i++) {
-		uint64_t tree =
-			go_record_at(lines, i, &record) ? tree_of(lines, &record) : UINT64_MAX;
-		uint32_t count = tree == UINT64_MAX ? 0 : count_calls(load, &record);
+		uint64_t start, end;
+		uint32_t count;
 		first_call[i] = (uint32_t)total;
-		total += count;
-		if (count == 0)
+		if (!go_record_at(lines, i, &record) ||
+		    !tree_span(load, &record, &start, &end, &count))
 			continue;
-		uint64_t start = load->base + tree,
-			 end = start + (uint64_t)count * call_bytes(lines);
+		total += count;
 		if (start < load->first)
 			load->first = start;
 		if (end > load->last)
