@@ -41,6 +41,7 @@ struct search {
 	uint8_t *chunk;
 	uint64_t left;	     /* bytes that may still be read */
 	uint32_t candidates; /* that may still be looked at */
+	uint64_t relas_left; /* bytes of relocations that may still be read for all of them */
 };
 
 bool go_read_vaddr(const struct elf_file *file, uint64_t vaddr, void *dst, size_t len)
@@ -81,15 +82,13 @@ static bool each_rela_of(const struct elf_file *file, const struct elf_section *
 	return true;
 }
 
-static void each_rela(const struct elf_file *file, rela_fn fn, void *ctx)
+static void each_rela(const struct elf_file *file, uint64_t *left, rela_fn fn, void *ctx)
 {
-	uint64_t left = RELAS_MAX_BYTES;
-
 	if (elf_info(file)->type != ET_DYN)
 		return;
 	for (uint32_t i = 0; i < elf_section_count(file); i++) {
 		const struct elf_section *s = elf_section_at(file, i);
-		if (s->type == SHT_RELA && !each_rela_of(file, s, &left, fn, ctx))
+		if (s->type == SHT_RELA && !each_rela_of(file, s, left, fn, ctx))
 			return;
 	}
 }
@@ -110,11 +109,19 @@ static bool apply_rela(void *ctx, uint64_t vaddr, uint64_t value)
 	return true;
 }
 
-void go_relocate(const struct elf_file *file, uint64_t vaddr, uint8_t *bytes, size_t len)
+static void relocate(const struct elf_file *file, uint64_t *left, uint64_t vaddr, uint8_t *bytes,
+		     size_t len)
 {
 	struct patch patch = {.vaddr = vaddr, .bytes = bytes, .len = len};
 
-	each_rela(file, apply_rela, &patch);
+	each_rela(file, left, apply_rela, &patch);
+}
+
+void go_relocate(const struct elf_file *file, uint64_t vaddr, uint8_t *bytes, size_t len)
+{
+	uint64_t left = RELAS_MAX_BYTES;
+
+	relocate(file, &left, vaddr, bytes, len);
 }
 
 /* ---- candidates -------------------------------------------------------- */
@@ -130,7 +137,7 @@ static bool take_module(struct search *s, uint64_t vaddr)
 	s->candidates--;
 	if (!go_read_vaddr(s->file, vaddr, words, sizeof(words)))
 		return false;
-	go_relocate(s->file, vaddr, (uint8_t *)words, sizeof(words));
+	relocate(s->file, &s->relas_left, vaddr, (uint8_t *)words, sizeof(words));
 	if (words[WORD_HEADER] != place->vaddr ||
 	    words[WORD_NAMES] != place->vaddr + place->header.names ||
 	    words[WORD_FUNCTIONS] != place->vaddr + place->header.functions)
@@ -217,14 +224,16 @@ int go_module_find(const struct elf_file *file, struct go_place *place, struct e
 		.place = place,
 		.left = SCAN_MAX_BYTES,
 		.candidates = CANDIDATES_MAX,
+		.relas_left = RELAS_MAX_BYTES,
 	};
 
 	s.chunk = mem_alloc(CHUNK_BYTES);
 	if (!s.chunk)
 		return err_set(err, ERR_NOMEM, "no memory to look for Go's module data");
+	uint64_t left = RELAS_MAX_BYTES;
 	int rc = scan_sections(&s, err);
 	if (!rc && !place->has_module)
-		each_rela(file, try_rela, &s);
+		each_rela(file, &left, try_rela, &s);
 	if (!rc && !place->has_module)
 		rc = scan_segments(&s, err);
 	mem_free(s.chunk);
