@@ -57,7 +57,7 @@ static struct metric lost_events =
 	METRIC_COUNTER_INIT("cresset_agent_lost_events_total", NULL,
 			    "Process and mapping events lost in the kernel.");
 static struct metric refused = METRIC_COUNTER_INIT("cresset_agent_refused_total", NULL,
-						   "Processes and mappings beyond a limit.");
+						   "Processes, mappings and files beyond a limit.");
 static struct metric batches =
 	METRIC_COUNTER_INIT("cresset_agent_batches_total", NULL, "Batches handed over.");
 static struct metric cpu = METRIC_COUNTER_INIT("cresset_agent_cpu_nanoseconds_total", NULL,
@@ -145,7 +145,7 @@ void gauges_publish(const struct agent_gauges *g)
 	metric_set(&lost_ring, (int64_t)g->sampler.lost_ring);
 	metric_set(&lost_memory, (int64_t)g->lost_memory);
 	metric_set(&lost_events, (int64_t)g->processes.lost_events);
-	metric_set(&refused, (int64_t)g->processes.refused);
+	metric_set(&refused, (int64_t)(g->processes.refused + g->files.full));
 	metric_set(&batches, (int64_t)g->batches);
 	metric_set(&cpu, (int64_t)g->cpu_ns);
 	metric_set(&named, (int64_t)g->frames_named);

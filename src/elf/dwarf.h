@@ -9,7 +9,7 @@
  * file meets a fresh worker. When it has had nothing to do for a while it ends.
  *
  *	dwarf_ask(dwarf, file, vaddr)		// queued
- *	dwarf_pump(dwarf, 0, now)		// sends, receives, calls ops
+ *	dwarf_pump(dwarf, 0)			// sends, receives, calls ops
  *
  * One thread. Numbers of files are the caller's and never mean another file. */
 #pragma once
