@@ -3,6 +3,8 @@
  * stack leads through, mostly the program and libc. */
 #include "agent/unwinding.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -154,6 +156,30 @@ struct walk {
 	int later;	/* what unwinding_finish() returns */
 };
 
+/* Is the page in memory? Bit 63 of its entry (the kernel's Documentation, "pagemap"). */
+static bool is_present(int pagemap, uint64_t address)
+{
+	const uint64_t page = address / (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t entry;
+	return pread(pagemap, &entry, sizeof(entry), (off_t)(page * sizeof(entry))) ==
+		       (ssize_t)sizeof(entry) &&
+	       entry >> 63;
+}
+
+/* A page that is not there may be one that a program fills when it likes (userfaultfd(2), a FUSE file): we
+ * would wait for it, and with us all samples. What has just run is there. */
+static ssize_t read_memory(uint32_t pid, uint64_t address, void *dst, size_t len)
+{
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%u/pagemap", pid);
+	FD_AUTO int pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	if (pagemap < 0 || len == 0 || !is_present(pagemap, address) ||
+	    !is_present(pagemap, address + len - 1))
+		return -1;
+	struct iovec to = {dst, len}, from = {(void *)(uintptr_t)address, len};
+	return process_vm_readv((pid_t)pid, &to, 1, &from, 1, 0);
+}
+
 /* Code of the process, for the few places where the instructions must be seen: from the file, since
  * the process may be gone or another program by now. */
 static size_t read_code(void *ctx, uint64_t address, void *dst, size_t len)
@@ -166,8 +192,7 @@ static size_t read_code(void *ctx, uint64_t address, void *dst, size_t len)
 		len = found->end - address;
 	ssize_t got;
 	if (files_is_memory(walk->u->files, found->file) || found->file == FILE_VDSO) {
-		struct iovec to = {dst, len}, from = {(void *)(uintptr_t)address, len};
-		got = process_vm_readv((pid_t)walk->process->look_pid, &to, 1, &from, 1, 0);
+		got = read_memory(walk->process->look_pid, address, dst, len);
 	} else {
 		struct file_place place = {walk->process->look_pid, found->start, found->end};
 		FD_AUTO int fd = -1;
