@@ -209,10 +209,12 @@ struct tabled {
 	uint32_t ends[UNWIND_ENDS];
 };
 
+/* The ring holds the copied stacks of all samples, since nobody takes them while the thread burns; with
+ * less room the sampler would leave copies out. */
 static void open_tabled(struct tabled *t, pid_t pid)
 {
 	uint32_t chunks;
-	*t = (struct tabled){.pid = (uint32_t)pid, .sampler = open_sampler(false, 0)};
+	*t = (struct tabled){.pid = (uint32_t)pid, .sampler = open_sampler(false, 32 << 20)};
 	void *memory = sampler_space(t->sampler, &chunks);
 	assert_int_equal(unwind_space_create(memory, chunks, &t->space, NULL), 0);
 	process_tables_make(t->space, pid, &t->tables);
