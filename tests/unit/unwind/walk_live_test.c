@@ -108,18 +108,6 @@ static size_t read_code(void *ctx, uint64_t address, void *dst, size_t len)
 	return len;
 }
 
-/* AddressSanitizer forbids reading the room between the variables of a live stack; a copy has none. */
-__attribute__((no_sanitize("address"))) static void copy_stack(uint64_t sp)
-{
-	static struct stacks copy;
-	const uint64_t start = (uintptr_t)&stacks;
-	const volatile uint64_t *from = (const volatile uint64_t *)(const void *)&stacks;
-	uint64_t *to = (uint64_t *)(void *)&copy;
-	for (size_t i = (sp - start) / sizeof(*to); i < sizeof(copy) / sizeof(*to); i++)
-		to[i] = from[i];
-	target.stack = &copy;
-}
-
 static void look(const ucontext_t *context)
 {
 	const greg_t *regs = context->uc_mcontext.gregs;
@@ -129,8 +117,6 @@ static void look(const ucontext_t *context)
 				     .fp = (uint64_t)regs[REG_RBP],
 				     .exact = true};
 	size_t count;
-	if (SANITIZED)
-		copy_stack(state.sp);
 	enum unwind_end end = unwind_walk(&target, &state, frames, FRAMES_MAX, &count);
 	const bool right = end == UNWIND_END_ROOT && count > 0 && ends_with_notes(frames, count);
 	seen.steps++;
@@ -378,12 +364,9 @@ static void every_instruction_has_its_stack(void **state)
 	check();
 }
 
-/* AddressSanitizer has its own ideas of signal stacks. */
 static void every_instruction_of_a_signal_handler_has_its_stack(void **state)
 {
 	(void)state;
-	if (SANITIZED)
-		skip();
 	run(step_through_a_signal, true);
 	check();
 	run(step_through_a_signal, false);
@@ -392,6 +375,10 @@ static void every_instruction_of_a_signal_handler_has_its_stack(void **state)
 
 int main(void)
 {
+	/* AddressSanitizer has its own ideas of signal stacks, and forbids to read the room between the
+	 * variables of a live stack. walk_test.c runs the walk under it. */
+	if (SANITIZED)
+		return 77;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(callees_of_the_dynamic_linker_have_their_stack),
 		cmocka_unit_test(every_instruction_has_its_stack),
