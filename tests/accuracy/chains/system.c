@@ -96,9 +96,9 @@ KEEP void case_faults(void)
 /* ---- dlopen: two libraries take turns, at the same address as likely as not ---- */
 
 #ifdef CHAINS_LIBRARIES
-/* Each stays for some 0.4 s. In the first few milliseconds, until it is known that the one before is gone, a stack
+/* Each stays for about a second. In the first few milliseconds, until it is known that the one before is gone, a stack
  * cannot be followed. */
-enum { STAY = 60, ROUNDS = 2 };
+enum { STAY = 150, ROUNDS = 2 };
 
 KEEP void dlopen_work(const char *path);
 KEEP void dlopen_work(const char *path)
@@ -109,7 +109,7 @@ KEEP void dlopen_work(const char *path)
 	if (!symbol)
 		abort();
 	memcpy(&entry, &symbol, sizeof(entry));
-	window_begin(strstr(path, "one") ? "one" : "two");
+	window_begin(strstr(path, "-one.so") ? "one" : "two");
 	for (int i = 0; i < STAY; i++)
 		entry(burn);
 	window_end();
