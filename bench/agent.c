@@ -4,6 +4,7 @@
  *	bpf.cold.32.*	the same at 97 Hz, of a program that keeps the caches busy
  *	bpf.verifier	instructions that the verifier processes at load
  *	agent.*		CPU time per 30 s, memory and losses at 97 Hz on busy CPUs
+ *	agent.*_200	the same beside 200 processes of perl, python and bash
  *	perf_*		what `perf record` takes for the same
  *
  * Stacks are walked by tables: the sampled programs keep no frame pointers.
@@ -26,6 +27,7 @@
 #include "profile/profile.h"
 
 enum { HOT_HZ = 5000, COLD_HZ = 97, AGENT_HZ = 97, COLD_SAMPLES_MAX = 1024, BURNERS_MAX = 64 };
+enum { CROWD = 200 };
 enum { THRASH_BYTES = 64 << 20, SPACE_CHUNKS = 8 };
 
 enum { DEPTH_MAX = 512, COLD_DEPTH = 32 };
@@ -245,8 +247,8 @@ static void drop_batch(void *ctx, struct profile_batch *batch)
 	(void)batch;
 }
 
-/* In a process of its own, whose memory and CPU time are the agent's alone. */
-static void run_agent(double seconds)
+/* In a process of its own, whose memory and CPU time are the agent's alone. suffix: of the names. */
+static void run_agent(double seconds, const char *suffix)
 {
 	struct agent_config config;
 	struct agent *agent;
@@ -259,7 +261,7 @@ static void run_agent(double seconds)
 		fprintf(stderr, "%s\n", err.text);
 		_exit(0);
 	}
-	printf("bench agent.start %.3f s\n", (double)(clock_mono_ns() - begin_ns) / 1e9);
+	printf("bench agent.start%s %.3f s\n", suffix, (double)(clock_mono_ns() - begin_ns) / 1e9);
 	usleep(2500000); /* the first window loads the symbols that are in use */
 	double before = cpu_seconds(RUSAGE_SELF);
 	agent_get_stats(agent, &stats);
@@ -272,11 +274,11 @@ static void run_agent(double seconds)
 	agent_get_stats(agent, &stats);
 	agent_stop(agent);
 	double worker = (double)(stats.worker_cpu_ns - worker_before_ns) / 1e9;
-	printf("bench agent.cpu30 %.3f s\n", (spent + worker) / elapsed * 30);
-	printf("bench agent.cpu30_lines %.3f s\n", worker / elapsed * 30);
-	printf("bench agent.rss %.1f MB\n", rss);
-	printf("bench agent.bpf_maps %.2f MB\n", (double)stats.map_bytes / (1 << 20));
-	printf("bench agent.lost %lu samples\n", (unsigned long)stats.lost_samples);
+	printf("bench agent.cpu30%s %.3f s\n", suffix, (spent + worker) / elapsed * 30);
+	printf("bench agent.cpu30_lines%s %.3f s\n", suffix, worker / elapsed * 30);
+	printf("bench agent.rss%s %.1f MB\n", suffix, rss);
+	printf("bench agent.bpf_maps%s %.2f MB\n", suffix, (double)stats.map_bytes / (1 << 20));
+	printf("bench agent.lost%s %lu samples\n", suffix, (unsigned long)stats.lost_samples);
 	fflush(stdout);
 	_exit(0);
 }
@@ -309,12 +311,48 @@ static void bench_agent(void)
 	fflush(stdout);
 	pid_t pid = fork();
 	if (pid == 0)
-		run_agent(seconds);
+		run_agent(seconds, "");
 	waitpid(pid, NULL, 0);
 	bench_perf("perf_g", "fp", seconds);
 	bench_perf("perf_dwarf", "dwarf", seconds);
 	for (long i = 0; i < cpus; i++)
 		stop(burners[i]);
+}
+
+/* Programs that work a little ten times a second, each in a process of its own. */
+static pid_t start_small(int i)
+{
+	static const char *const perl = "while (1) { for (1..3000) { $x = sprintf('%d', $_) } "
+					"select(undef, undef, undef, 0.1) }";
+	static const char *const python = "import time\nwhile True:\n sorted(range(3000))\n "
+					  "time.sleep(0.1)";
+	static const char *const bash = "exec {f}<> <(:); while :; do "
+					"for ((i = 0; i < 300; i++)); do :; done; "
+					"read -t 0.1 -u $f _; done";
+	pid_t pid = fork();
+	if (pid != 0)
+		return pid;
+	if (i % 3 == 0)
+		execlp("perl", "perl", "-e", perl, (char *)NULL);
+	else if (i % 3 == 1)
+		execl("/usr/bin/python3", "python3", "-c", python, (char *)NULL);
+	execlp("bash", "bash", "-c", bash, (char *)NULL);
+	_exit(1);
+}
+
+static void bench_crowd(void)
+{
+	pid_t crowd[CROWD];
+	for (int i = 0; i < CROWD; i++)
+		crowd[i] = start_small(i);
+	usleep(3000000); /* until they are in their loops */
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0)
+		run_agent(10, "_200");
+	waitpid(pid, NULL, 0);
+	for (int i = 0; i < CROWD; i++)
+		stop(crowd[i]);
 }
 
 int main(void)
@@ -326,5 +364,6 @@ int main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	bench_bpf();
 	bench_agent();
+	bench_crowd();
 	return 0;
 }
