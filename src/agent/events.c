@@ -34,7 +34,7 @@ struct ring {
 	bool have_head; /* head is the next event, of head_size bytes */
 	uint32_t head_size;
 	struct event head;
-	uint64_t full_ns; /* when it was found full; 0: it was not */
+	uint64_t full_ns; /* when it was found full, or opened late; 0: neither */
 	uint8_t *wrapped; /* for a record that wraps, allocated when the first one comes */
 };
 
@@ -44,6 +44,7 @@ struct events {
 	struct ring *taken; /* holds the event that events_next returned last */
 	int epoll_fd;
 	bool no_build_ids; /* below 5.12 */
+	bool attached;	   /* once at least */
 };
 
 int events_create(struct events **ret, struct err *err)
@@ -167,11 +168,16 @@ int events_attach(struct events *events, struct err *err)
 		int failed = 0;
 		if (!cpu_set_has(&online, cpu) && !ring->have_head)
 			ring_close(ring);
-		if (cpu_set_has(&online, cpu) && ring->fd < 0)
+		if (cpu_set_has(&online, cpu) && ring->fd < 0) {
 			failed = ring_open(events, ring, cpu, err);
+			/* A CPU that came online later ran without being heard until now. */
+			if (!failed && events->attached)
+				ring->full_ns = clock_mono_ns();
+		}
 		if (failed)
 			rc = failed;
 	}
+	events->attached = true;
 	return rc;
 }
 
