@@ -46,6 +46,9 @@ void windows_print(void);
 void burn(void);
 /* Some microseconds. */
 void burn_little(void);
+/* While a process is new to the profiler, its stacks come from a copy of some KiB. Chains that it cannot hold
+ * are judged after this. */
+void get_known(void);
 /* window_begin, burn, window_end: adds a frame of that name. */
 void burn_as(const char *id);
 uint64_t chain_now_ns(void);

@@ -89,6 +89,7 @@ KEEP void case_altstack(void)
 		     "burn;burn_as;on_trap;@signal;trap_one;trap_caller;case_altstack" ROOT);
 	use_alternate_stack();
 	install(on_trap, SA_ONSTACK);
+	get_known(); /* the copy holds one stack, and this chain is on two */
 	while (chain_goes_on())
 		trap_caller();
 }
