@@ -143,23 +143,8 @@ static void names_for_another_machine_are_left_out(void **state)
 
 static void unpacking_runs_short_of_memory_anywhere_without_harm(void **state)
 {
-	int rc = ERR_NOMEM, fd;
-	struct elf_file *file = open_elf(SAMPLE("packed"), &fd);
-	unsigned failed = 0;
-
 	(void)state;
-	for (uint64_t nth = 1; rc; nth++) {
-		struct elf_symbols *symbols = NULL;
-		mem_fail_nth(nth);
-		rc = elf_symbols_load(file, 0, &symbols, NULL);
-		mem_fail_nth(0);
-		assert_true(rc == 0 || rc == ERR_NOMEM);
-		failed += rc != 0;
-		elf_symbols_free(symbols);
-	}
-	assert_true(failed >= 12);
-	elf_close(file);
-	close(fd);
+	assert_true(load_short_of_memory(SAMPLE("packed")) >= 12);
 }
 
 int main(void)

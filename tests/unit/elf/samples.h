@@ -56,6 +56,27 @@ static inline struct elf_symbols *load_symbols(const char *path)
 	return symbols;
 }
 
+/* Loads the functions of a file, each allocation failing once in its turn; returns how many did. */
+static inline unsigned load_short_of_memory(const char *path)
+{
+	int rc = ERR_NOMEM, fd;
+	struct elf_file *file = open_elf(path, &fd);
+	unsigned failed = 0;
+
+	for (uint64_t nth = 1; rc; nth++) {
+		struct elf_symbols *symbols = NULL;
+		mem_fail_nth(nth);
+		rc = elf_symbols_load(file, 0, &symbols, NULL);
+		mem_fail_nth(0);
+		assert_true(rc == 0 || rc == ERR_NOMEM);
+		failed += rc != 0;
+		elf_symbols_free(symbols);
+	}
+	elf_close(file);
+	close(fd);
+	return failed;
+}
+
 /* The functions of that name; fails the test when there is none. */
 static inline struct elf_symbol symbol_named(const struct elf_symbols *symbols, const char *name)
 {

@@ -203,23 +203,8 @@ static void a_table_above_its_limit_is_refused(void **state)
 
 static void loading_runs_short_of_memory_anywhere_without_harm(void **state)
 {
-	int rc = ERR_NOMEM, fd;
-	struct elf_file *file = open_elf(SAMPLE("ibt"), &fd);
-	unsigned failed = 0;
-
 	(void)state;
-	for (uint64_t nth = 1; rc; nth++) {
-		struct elf_symbols *symbols = NULL;
-		mem_fail_nth(nth);
-		rc = elf_symbols_load(file, 0, &symbols, NULL);
-		mem_fail_nth(0);
-		assert_true(rc == 0 || rc == ERR_NOMEM);
-		failed += rc != 0;
-		elf_symbols_free(symbols);
-	}
-	assert_true(failed >= 8);
-	elf_close(file);
-	close(fd);
+	assert_true(load_short_of_memory(SAMPLE("ibt")) >= 8);
 }
 
 int main(void)
