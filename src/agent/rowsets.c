@@ -182,7 +182,7 @@ static int make(struct rowsets *rowsets, struct mappings *maps, uint64_t now_ns,
 		rc = unwind_space_add_mappings(rowsets->space, rowsets->rows, rows, &rowset->place,
 					       err);
 	if (rc == 0 && map_put(&rowsets->by_maps, (uintptr_t)maps, (uintptr_t)rowset, err)) {
-		unwind_space_drop_mappings(rowsets->space, rowset->place, rows, now_ns);
+		unwind_space_drop_mappings(rowsets->space, rowset->place, now_ns);
 		rc = ERR_NOMEM;
 	}
 	if (rc) {
@@ -256,7 +256,7 @@ static void forget_at(struct rowsets *rowsets, struct rowset **link, uint64_t no
 	*link = rowset->next;
 	if (!rowset->outdated)
 		map_remove(&rowsets->by_maps, (uintptr_t)rowset->maps, NULL);
-	unwind_space_drop_mappings(rowsets->space, rowset->place, rowset->count, now_ns);
+	unwind_space_drop_mappings(rowsets->space, rowset->place, now_ns);
 	free_rowset(rowset);
 }
 

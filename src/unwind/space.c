@@ -305,10 +305,8 @@ int unwind_space_add_mappings(struct unwind_space *space, const struct unwind_ma
 	return 0;
 }
 
-void unwind_space_drop_mappings(struct unwind_space *space, uint32_t place, uint32_t count,
-				uint64_t now_ns)
+void unwind_space_drop_mappings(struct unwind_space *space, uint32_t place, uint64_t now_ns)
 {
-	(void)count;
 	drop_object(space, place, now_ns);
 }
 

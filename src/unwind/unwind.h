@@ -73,8 +73,7 @@ MUST_USE int unwind_space_add_mappings(struct unwind_space *space,
  * with a time that is later by UNWIND_GRACE_NS. */
 enum { UNWIND_GRACE_NS = 50 * 1000 * 1000 };
 void unwind_space_drop_table(struct unwind_space *space, uint32_t place, uint64_t now_ns);
-void unwind_space_drop_mappings(struct unwind_space *space, uint32_t place, uint32_t count,
-				uint64_t now_ns);
+void unwind_space_drop_mappings(struct unwind_space *space, uint32_t place, uint64_t now_ns);
 void unwind_space_collect(struct unwind_space *space, uint64_t now_ns);
 size_t unwind_space_used_bytes(const struct unwind_space *space);
 size_t unwind_space_dropped_bytes(const struct unwind_space *space); /* waiting for their grace */
