@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "store/embedded/answer.h"
 #include "store/embedded/gauges.h"
+#include "store/embedded/maintenance.h"
 
 enum {
 	MIB = 1024 * 1024,
@@ -69,7 +70,7 @@ static int open_parts(struct store *store, struct err *err)
 	rc = rc ? rc : format_open(store, err);
 	rc = rc ? rc : page_cache_create(store->plan.page_cache_bytes, &store->pages, err);
 	rc = rc ? rc : writer_start(store, err);
-	return rc ? rc : retention_start(store, err);
+	return rc ? rc : maintenance_start(store, err);
 }
 
 int store_open(const struct store_options *options, struct store **ret, struct err *err)
@@ -99,7 +100,7 @@ void store_close(struct store *store)
 {
 	if (!store)
 		return;
-	retention_stop(store);
+	maintenance_stop(store);
 	writer_stop(store);
 	page_cache_destroy(store->pages);
 	rocks_close(store->rocks);
@@ -115,6 +116,11 @@ void store_close(struct store *store)
 int store_write(struct store *store, const struct store_batch *batch, struct err *err)
 {
 	return writer_submit(store, batch, err);
+}
+
+int store_maintain(struct store *store, uint64_t now_ns, struct err *err)
+{
+	return maintenance_run(store, now_ns, err);
 }
 
 /* ---- asking ---- */

@@ -146,6 +146,7 @@ struct store_options {
 	uint64_t memory_bytes;	  /* caches and write buffers together; 0: default 64 MiB */
 	uint64_t retention_ns;	  /* 0: keep for ever; default set by the caller */
 	uint64_t group_commit_ns; /* how long a commit may wait for company; default 2 ms */
+	bool manual_maintenance;  /* nothing in the background: only store_maintain() */
 };
 
 /* Opens or creates; refuses a newer format and a directory in use, saying what to do. */
@@ -157,6 +158,10 @@ void store_close(struct store *store);
  * written in the last minutes (a client's retry) is acknowledged and not counted twice. ERR_INVALID (a bad index),
  * ERR_LIMIT (disk full: retry later), ERR_IO. */
 MUST_USE int store_write(struct store *store, const struct store_batch *batch, struct err *err);
+
+/* Does now what else is done in the background once a minute, as of now_ns: drops what is too old, and the
+ * like. Answers do not change, but for what was dropped. Waits for a running round. */
+MUST_USE int store_maintain(struct store *store, uint64_t now_ns, struct err *err);
 
 /* Results are in the arena. */
 MUST_USE int store_merge(struct store *store, const struct store_selection *selection,

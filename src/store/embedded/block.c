@@ -7,12 +7,6 @@
 #include "store/embedded/column.h"
 #include "store/embedded/varint.h"
 
-static void put_uleb(struct buf *out, uint64_t value)
-{
-	uint8_t bytes[ULEB_MAX_BYTES];
-	buf_append(out, bytes, (size_t)(uleb_put(bytes, value) - bytes));
-}
-
 static bool all_zero(const int64_t *values, size_t count)
 {
 	int64_t any = 0;
@@ -44,7 +38,7 @@ static void put_column(struct buf *out, struct buf *scratch, const int64_t *valu
 	column_encode(scratch, values, count);
 	if (scratch->failed)
 		out->failed = scratch->failed;
-	put_uleb(out, scratch->len);
+	uleb_append(out, scratch->len);
 	buf_append(out, scratch->ptr, scratch->len);
 }
 
@@ -68,8 +62,8 @@ static void put_spans(struct buf *out, struct buf *scratch, const struct block_r
 	}
 	if (traces.failed)
 		out->failed = traces.failed;
-	put_uleb(out, rows->span_count);
-	put_uleb(out, count);
+	uleb_append(out, rows->span_count);
+	uleb_append(out, count);
 	buf_append(out, traces.ptr, traces.len);
 	if (index)
 		put_column(out, scratch, index, rows->span_count);
@@ -86,10 +80,10 @@ void block_encode(struct buf *out, const struct block_rows *rows)
 	for (unsigned i = 0; i < BLOCK_COLUMNS; i++)
 		present |= all_zero(rows->columns[i], rows->count) ? 0 : 1u << i;
 	buf_char(out, BLOCK_VERSION);
-	put_uleb(out, present);
-	put_uleb(out, rows->count);
-	put_uleb(out, (uint64_t)max_of(rows->columns[BLOCK_TIME], rows->count));
-	put_uleb(out, zig_of(sum_of(rows->columns[BLOCK_VALUE], rows->count)));
+	uleb_append(out, present);
+	uleb_append(out, rows->count);
+	uleb_append(out, (uint64_t)max_of(rows->columns[BLOCK_TIME], rows->count));
+	uleb_append(out, zig_of(sum_of(rows->columns[BLOCK_VALUE], rows->count)));
 	for (unsigned i = 0; i < BLOCK_COLUMNS; i++)
 		if (present & 1u << i)
 			put_column(out, &scratch, rows->columns[i], rows->count);

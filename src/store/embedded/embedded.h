@@ -4,7 +4,7 @@
  * writer thread commits whatever waits. Queries run in their callers' threads
  * on snapshots. The database may be closed and opened again after a failed
  * write (rocks_lock: queries hold it shared, the reopening exclusively). A
- * third thread drops old days. */
+ * third thread does the maintenance (maintenance.h). */
 #pragma once
 
 #include <pthread.h>
@@ -43,10 +43,12 @@ struct writer {
 	uint64_t retry_at_ns; /* monotonic */
 };
 
-struct retention {
+struct maintenance {
 	pthread_t thread;
-	bool running, stop;
-	pthread_mutex_t lock;
+	bool running;
+	_Atomic bool stop;
+	pthread_mutex_t lock;	      /* of stop, for the wait */
+	pthread_mutex_t running_lock; /* held while tasks run */
 	pthread_cond_t wake;
 };
 
@@ -67,7 +69,7 @@ struct store {
 	struct rocks *rocks;
 	struct page_cache *pages;
 	struct writer writer;
-	struct retention retention;
+	struct maintenance maintenance;
 };
 
 /* writer.c */
@@ -81,8 +83,6 @@ MUST_USE int disk_check(const struct store *store, struct err *err);
 /* Opens the database anew after a write failed with that code; falls back to reading only. */
 MUST_USE int recover(struct store *store, int why, struct err *err);
 /* retention.c */
-MUST_USE int retention_start(struct store *store, struct err *err);
-void retention_stop(struct store *store);
 /* Drops the days that ended before now - retention; *ret_days of them. */
 MUST_USE int retention_run(struct store *store, uint64_t now_ns, uint32_t *ret_days,
 			   struct err *err);

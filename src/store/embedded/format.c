@@ -15,7 +15,7 @@
 #include "store/embedded/embedded.h"
 
 enum {
-	FORMAT_VERSION = 1, /* what this program writes */
+	FORMAT_VERSION = 2, /* what this program writes; it takes over 1 */
 	PATH_MAX_BYTES = 4096,
 	SMALL_FILE_MAX = 4096,
 };
@@ -71,22 +71,27 @@ static int refuse(const char *path, unsigned long version, struct err *err)
 
 static int check_text(const char *path, const char *text, struct err *err)
 {
-	unsigned long version;
+	unsigned long version = 0;
 	char rest;
 	if (sscanf(text, FORMAT_WORD " %lu%c", &version, &rest) != 2 || rest != '\n' || !version)
 		return err_set(err, ERR_CORRUPT, "%s: not a format that cresset knows", path);
 	return version > FORMAT_VERSION ? refuse(path, version, err) : 0;
 }
 
+static int write_file(const char *path, struct err *err)
+{
+	char text[64];
+	int len = snprintf(text, sizeof(text), FORMAT_WORD " %d\n", FORMAT_VERSION);
+	return fd_replace_file(path, text, (size_t)len, err);
+}
+
 int format_check_file(const char *directory, struct err *err)
 {
-	char path[PATH_MAX_BYTES], text[64];
+	char path[PATH_MAX_BYTES];
 	struct buf file = {0};
 	name_file(path, directory, "FORMAT");
-	if (access(path, F_OK) && errno == ENOENT) {
-		int len = snprintf(text, sizeof(text), FORMAT_WORD " %d\n", FORMAT_VERSION);
-		return fd_replace_file(path, text, (size_t)len, err);
-	}
+	if (access(path, F_OK) && errno == ENOENT)
+		return write_file(path, err);
 	int rc = fd_read_file(path, SMALL_FILE_MAX, &file, err);
 	if (!rc) {
 		buf_char(&file, 0);
@@ -98,10 +103,11 @@ int format_check_file(const char *directory, struct err *err)
 }
 
 /* The record inside says the same (a copied database without its directory), and has the seed. */
-static int read_record(struct store *store, struct str bytes, struct err *err)
+static int read_record(struct store *store, struct str bytes, uint32_t *ret_version,
+		       struct err *err)
 {
 	struct cur in = cur_make(bytes.ptr, bytes.len);
-	uint32_t version = cur_u32be(&in);
+	uint32_t version = *ret_version = cur_u32be(&in);
 	store->seed = cur_u64be(&in);
 	int rc = cur_check(&in, "format record", err);
 	if (!rc && version > FORMAT_VERSION)
@@ -112,8 +118,6 @@ static int read_record(struct store *store, struct str bytes, struct err *err)
 static int write_record(struct store *store, const struct key *key, struct err *err)
 {
 	struct key value = {0};
-	if (getrandom(&store->seed, sizeof(store->seed), 0) != sizeof(store->seed))
-		return err_set_errno(err, errno, "no randomness for the store's seed");
 	key_u32(&value, FORMAT_VERSION);
 	key_u64(&value, store->seed);
 	rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
@@ -123,14 +127,33 @@ static int write_record(struct store *store, const struct key *key, struct err *
 	return rc;
 }
 
+static int make_record(struct store *store, const struct key *key, struct err *err)
+{
+	if (getrandom(&store->seed, sizeof(store->seed), 0) != sizeof(store->seed))
+		return err_set_errno(err, errno, "no randomness for the store's seed");
+	return write_record(store, key, err);
+}
+
+/* Everything that format 1 wrote reads as format 2. The text goes first: from then on no older program
+ * touches the directory. */
+static int upgrade(struct store *store, const struct key *key, struct err *err)
+{
+	char path[PATH_MAX_BYTES];
+	name_file(path, store->path, "FORMAT");
+	int rc = write_file(path, err);
+	rc = rc ? rc : write_record(store, key, err);
+	return rc ? err_wrap(err, "taking the store over into format 2") : 0;
+}
+
 int format_open(struct store *store, struct err *err)
 {
 	struct key key = key_meta(META_FORMAT);
 	struct rocks_value value;
+	uint32_t version = FORMAT_VERSION;
 	int rc = rocks_get(store->rocks, NULL, FAMILY_META, key_str(&key), &value, err);
 	if (!rc)
-		rc = value.bytes.ptr ? read_record(store, value.bytes, err)
-				     : write_record(store, &key, err);
+		rc = value.bytes.ptr ? read_record(store, value.bytes, &version, err)
+				     : make_record(store, &key, err);
 	rocks_value_free(&value);
-	return rc;
+	return rc || version == FORMAT_VERSION ? rc : upgrade(store, &key, err);
 }

@@ -22,6 +22,9 @@ struct metric store_commit_bytes_total =
 struct metric store_commit_failures_total =
 	METRIC_COUNTER_INIT("cresset_store_commit_failures_total", NULL,
 			    "Commits that the database refused.");
+struct metric store_maintenance_failures_total =
+	METRIC_COUNTER_INIT("cresset_store_maintenance_failures_total", NULL,
+			    "Rounds of background work in which a task failed.");
 struct metric store_reopens_total =
 	METRIC_COUNTER_INIT("cresset_store_reopens_total", NULL,
 			    "Times the database was opened anew after a failure.");
@@ -57,9 +60,11 @@ struct histogram store_query_seconds =
 void store_metrics_register(void)
 {
 	static struct metric *const counters[] = {
-		&store_requests_total, &store_duplicates_total,	     &store_refused_total,
-		&store_samples_total,  &store_commits_total,	     &store_commit_bytes_total,
-		&store_reopens_total,  &store_commit_failures_total, &store_days_dropped_total,
+		&store_requests_total,	      &store_duplicates_total,
+		&store_refused_total,	      &store_samples_total,
+		&store_commits_total,	      &store_commit_bytes_total,
+		&store_reopens_total,	      &store_maintenance_failures_total,
+		&store_commit_failures_total, &store_days_dropped_total,
 	};
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
 		metric_register(counters[i]);

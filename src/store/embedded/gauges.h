@@ -5,9 +5,10 @@
 
 extern struct metric store_requests_total, store_duplicates_total, store_refused_total,
 	store_samples_total, store_commits_total, store_commit_bytes_total, store_queue_requests,
-	store_commit_failures_total, store_reopens_total, store_days_dropped_total,
-	store_block_cache_bytes, store_write_buffer_bytes, store_id_cache_bytes,
-	store_page_cache_bytes, store_rows_read_total, store_blocks_read_total;
+	store_commit_failures_total, store_maintenance_failures_total, store_reopens_total,
+	store_days_dropped_total, store_block_cache_bytes, store_write_buffer_bytes,
+	store_id_cache_bytes, store_page_cache_bytes, store_rows_read_total,
+	store_blocks_read_total;
 extern struct histogram store_sync_seconds, store_ack_seconds, store_query_seconds;
 
 /* Shows the counters with 0, so that a rate over the first failure is not missed. */

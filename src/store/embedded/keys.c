@@ -109,6 +109,32 @@ struct key key_samples(const struct sample_key *sample)
 	return key;
 }
 
+struct key key_sums_day(uint32_t tenant, uint8_t level, uint32_t day)
+{
+	struct key key = {0};
+	key_u32(&key, tenant);
+	key_u8(&key, level);
+	key_u32(&key, day);
+	return key;
+}
+
+struct key key_sums_series(uint32_t tenant, uint8_t level, uint32_t day, uint32_t series,
+			   uint64_t time_ns)
+{
+	struct key key = key_sums_day(tenant, level, day);
+	key_u32(&key, series);
+	key_u64(&key, time_ns);
+	return key;
+}
+
+struct key key_sums(uint8_t level, const struct sample_key *sample)
+{
+	struct key key = key_sums_series(sample->tenant, level, sample->day, sample->series,
+					 sample->time_ns);
+	key_u64(&key, sample->sequence);
+	return key;
+}
+
 struct key key_recent_minute(uint32_t minute)
 {
 	struct key key = {0};
@@ -163,6 +189,19 @@ bool key_parse_samples(struct str bytes, struct sample_key *ret)
 	ret->series = u32_at(bytes, 8);
 	ret->time_ns = u64_at(bytes, 12);
 	ret->sequence = u64_at(bytes, 20);
+	return true;
+}
+
+bool key_parse_sums(struct str bytes, uint8_t *ret_level, struct sample_key *ret)
+{
+	if (bytes.len != 29)
+		return false;
+	ret->tenant = u32_at(bytes, 0);
+	*ret_level = (uint8_t)bytes.ptr[4];
+	ret->day = u32_at(bytes, 5);
+	ret->series = u32_at(bytes, 9);
+	ret->time_ns = u64_at(bytes, 13);
+	ret->sequence = u64_at(bytes, 21);
 	return true;
 }
 

@@ -66,6 +66,11 @@ struct key key_hash(uint32_t tenant, enum key_kind kind, struct hash128 hash);
 struct key key_samples(const struct sample_key *sample);
 struct key key_samples_day(uint32_t tenant, uint32_t day);
 struct key key_samples_series(uint32_t tenant, uint32_t day, uint32_t series, uint64_t time_ns);
+/* rollups: as samples, with the level behind the tenant */
+struct key key_sums(uint8_t level, const struct sample_key *sample);
+struct key key_sums_day(uint32_t tenant, uint8_t level, uint32_t day);
+struct key key_sums_series(uint32_t tenant, uint8_t level, uint32_t day, uint32_t series,
+			   uint64_t time_ns);
 /* recent */
 struct key key_recent(uint32_t minute, struct hash128 hash);
 struct key key_recent_minute(uint32_t minute);
@@ -75,6 +80,7 @@ struct key key_after(const struct key *prefix);
 
 /* False when the length is another. */
 bool key_parse_samples(struct str bytes, struct sample_key *ret);
+bool key_parse_sums(struct str bytes, uint8_t *ret_level, struct sample_key *ret);
 /* The nth (from 0) u32 behind tenant and kind; 0 when the key is too short. */
 uint32_t key_part(struct str bytes, unsigned nth);
 /* Of a meta day. */

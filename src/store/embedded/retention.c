@@ -2,10 +2,8 @@
  * per tenant and family, then a compaction of just that range, so that the
  * space returns. Dictionary entries and series stay for other days. */
 #include <stdint.h>
-#include <time.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "store/embedded/embedded.h"
 #include "store/embedded/gauges.h"
 #include "store/embedded/times.h"
@@ -114,71 +112,4 @@ int retention_run(struct store *store, uint64_t now_ns, uint32_t *ret_days, stru
 	rc = store->rocks ? compact(store, sweep.cutoff, err) : 0;
 	pthread_rwlock_unlock(&store->rocks_lock);
 	return rc;
-}
-
-/* ---- thread ---- */
-
-static void refresh_gauges(struct store *store)
-{
-	pthread_rwlock_rdlock(&store->rocks_lock);
-	if (store->rocks) {
-		metric_set(&store_block_cache_bytes, (int64_t)rocks_cache_bytes(store->rocks));
-		metric_set(&store_write_buffer_bytes,
-			   (int64_t)rocks_write_buffer_bytes(store->rocks));
-	}
-	pthread_rwlock_unlock(&store->rocks_lock);
-	metric_set(&store_page_cache_bytes, (int64_t)page_cache_bytes(store->pages));
-}
-
-static void *run(void *arg)
-{
-	struct store *store = arg;
-	struct retention *retention = &store->retention;
-	struct timespec at;
-	pthread_mutex_lock(&retention->lock);
-	while (!retention->stop) {
-		uint32_t days;
-		pthread_mutex_unlock(&retention->lock);
-		struct err err;
-		if (retention_run(store, clock_real_ns(), &days, &err))
-			log_warn("store", "the retention could not run and tries again",
-				 "path=" LOG_Q " why=" LOG_Q, store->path, LOG_TEXT(err.text));
-		refresh_gauges(store);
-		pthread_mutex_lock(&retention->lock);
-		clock_gettime(CLOCK_MONOTONIC, &at);
-		at.tv_sec += TICK_S;
-		if (!retention->stop)
-			(void)pthread_cond_timedwait(&retention->wake, &retention->lock, &at);
-	}
-	pthread_mutex_unlock(&retention->lock);
-	return NULL;
-}
-
-int retention_start(struct store *store, struct err *err)
-{
-	struct retention *retention = &store->retention;
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&retention->wake, &attr);
-	pthread_condattr_destroy(&attr);
-	pthread_mutex_init(&retention->lock, NULL);
-	int failed = pthread_create(&retention->thread, NULL, run, store);
-	if (failed)
-		return err_set_errno(err, failed, "starting the retention thread");
-	retention->running = true;
-	return 0;
-}
-
-void retention_stop(struct store *store)
-{
-	struct retention *retention = &store->retention;
-	if (!retention->running)
-		return;
-	pthread_mutex_lock(&retention->lock);
-	retention->stop = true;
-	pthread_cond_signal(&retention->wake);
-	pthread_mutex_unlock(&retention->lock);
-	pthread_join(retention->thread, NULL);
-	retention->running = false;
 }

@@ -4,16 +4,10 @@
 #include "store/embedded/column.h"
 #include "store/embedded/varint.h"
 
-static void put_uleb(struct buf *out, uint64_t value)
-{
-	uint8_t bytes[ULEB_MAX_BYTES];
-	buf_append(out, bytes, (size_t)(uleb_put(bytes, value) - bytes));
-}
-
 static void put_head(struct buf *out, size_t count)
 {
 	buf_char(out, RUN_VERSION);
-	put_uleb(out, count);
+	uleb_append(out, count);
 }
 
 static void put_column(struct buf *out, const int64_t *values, size_t count)
@@ -22,7 +16,7 @@ static void put_column(struct buf *out, const int64_t *values, size_t count)
 	column_encode(&column, values, count);
 	if (column.failed)
 		out->failed = column.failed;
-	put_uleb(out, column.len);
+	uleb_append(out, column.len);
 	buf_append(out, column.ptr, column.len);
 	buf_deinit(&column);
 }

@@ -210,8 +210,7 @@ static int encode_block(struct txn *txn, struct tenant *tenant, const struct sto
 	block->len = txn->encoded.len - block->offset;
 	int rc = buf_check(&txn->encoded, "sample block", err);
 	return rc ? rc
-		  : series_day(txn, tenant, series, block->key.day, columns_present(maps, count),
-			       err);
+		  : series_mark(txn, tenant, series, oldest, columns_present(maps, count), err);
 }
 
 /* ---- one series ---- */

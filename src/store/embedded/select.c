@@ -1,9 +1,9 @@
 /* From matchers to series, through the postings (label name, value, series),
  * which are sorted: an equality is one short scan; anything else tests each
  * distinct value once. Bitmaps then do the logic. */
+#include "store/embedded/mark.h"
 #include "store/embedded/query.h"
 #include "store/embedded/times.h"
-#include "store/embedded/varint.h"
 
 struct posting_walk {
 	struct query *query;
@@ -161,16 +161,15 @@ static int walk_days(struct query *query, const roaring_bitmap_t *selected,
 	rocks_iter_open(&query->view, FAMILY_SERIES, &from, &to, false, &iter);
 	for (; !rc && rocks_iter_valid(&iter); rocks_iter_next(&iter)) {
 		uint32_t series = key_part(rocks_iter_key(&iter), 1);
-		struct str value = rocks_iter_value(&iter);
-		const uint8_t *at = (const uint8_t *)value.ptr;
-		uint64_t has = 0;
+		struct mark mark;
 		rc = query_check(query, err);
 		if (rc || !roaring_bitmap_contains(selected, series))
 			continue;
-		if (!uleb_get(at, at + value.len, &has))
-			rc = err_set(err, ERR_CORRUPT, "mark of a day: malformed");
+		rc = mark_decode(rocks_iter_value(&iter), &mark, err);
+		if (rc)
+			continue;
 		roaring_bitmap_add(active, series);
-		*columns |= (unsigned)has;
+		*columns |= mark.columns;
 	}
 	rc = rc ? rc : rocks_iter_check(&iter, err);
 	rocks_iter_close(&iter);

@@ -1,5 +1,7 @@
 #include <stdint.h>
 
+#include "store/embedded/block.h"
+#include "store/embedded/mark.h"
 #include "store/embedded/txn.h"
 #include "store/embedded/varint.h"
 
@@ -21,12 +23,6 @@ static int series_hash(struct txn *txn, const struct store_series *series, struc
 	}
 	*ret = dict_hash(txn->seed, buf_text(&txn->scratch));
 	return buf_check(&txn->scratch, "labels", err);
-}
-
-static void put_uleb(struct buf *out, uint64_t value)
-{
-	uint8_t bytes[ULEB_MAX_BYTES];
-	buf_append(out, bytes, (size_t)(uleb_put(bytes, value) - bytes));
 }
 
 /* The pairs of string ids, in the order of the names. */
@@ -53,9 +49,9 @@ static int encode(struct txn *txn, const uint32_t *ids, size_t count, struct err
 {
 	buf_clear(&txn->scratch);
 	buf_char(&txn->scratch, SERIES_VERSION);
-	put_uleb(&txn->scratch, count);
+	uleb_append(&txn->scratch, count);
 	for (size_t i = 0; i < count * 2; i++)
-		put_uleb(&txn->scratch, ids[i]);
+		uleb_append(&txn->scratch, ids[i]);
 	return buf_check(&txn->scratch, "series", err);
 }
 
@@ -117,43 +113,57 @@ int series_id(struct txn *txn, struct tenant *tenant, const struct store_series 
 
 /* ---- days ---- */
 
-enum { DAY_KNOWN = 1 << 30 }; /* keeps a mark without columns apart from "not there" */
+/* What the writer remembers of a mark: its columns and pending hours, which fill 32 bits; 0: not known. */
+static uint32_t remembered(const struct mark *mark)
+{
+	return mark->columns | mark->pending << BLOCK_COLUMNS;
+}
 
-static int read_mark(struct txn *txn, const struct key *key, uint32_t *ret, struct err *err)
+static int read_mark(struct txn *txn, const struct key *key, struct mark *ret, struct err *err)
 {
 	struct rocks_value value;
-	uint64_t columns = 0;
 	int rc = rocks_get(txn->rocks, NULL, FAMILY_SERIES, key_str(key), &value, err);
-	if (!rc && value.bytes.ptr) {
-		const uint8_t *at = (const uint8_t *)value.bytes.ptr;
-		if (!uleb_get(at, at + value.bytes.len, &columns))
-			rc = err_set(err, ERR_CORRUPT, "mark of a day: malformed");
-		columns |= DAY_KNOWN;
-	}
+	*ret = (struct mark){0};
+	if (!rc && value.bytes.ptr)
+		rc = mark_decode(value.bytes, ret, err);
 	rocks_value_free(&value);
-	*ret = (uint32_t)columns;
 	return rc;
 }
 
-int series_day(struct txn *txn, struct tenant *tenant, uint32_t series, uint32_t day,
-	       unsigned columns, struct err *err)
+/* Sums that stand in the mark stay: those of a pending hour do not count. */
+static int put_mark(struct txn *txn, const struct key *key, struct mark *mark, struct err *err)
 {
+	buf_clear(&txn->scratch);
+	mark_encode(&txn->scratch, mark);
+	int rc = buf_check(&txn->scratch, "mark of a day", err);
+	if (!rc)
+		rocks_put(txn->rocks, txn->batch, FAMILY_SERIES, key_str(key),
+			  buf_text(&txn->scratch));
+	return rc;
+}
+
+int series_mark(struct txn *txn, struct tenant *tenant, uint32_t series, uint64_t time_ns,
+		unsigned columns, struct err *err)
+{
+	uint32_t day = day_of(time_ns);
 	struct id_key id_key = id_key_pair(tenant->id, KEY_DAY, day, series);
 	struct key key = key_kind_u32x2(tenant->id, KEY_DAY, day, series);
-	uint32_t wanted = columns | DAY_KNOWN, known = idmap_get(&txn->pending, id_key);
-	int rc = 0;
-	if (!known)
-		known = idcache_get(&txn->cache, id_key);
-	if (!known)
-		rc = read_mark(txn, &key, &known, err);
-	if (rc || (known & wanted) == wanted)
-		return rc;
-	wanted |= known;
-	rc = idmap_put(&txn->pending, id_key, wanted, err);
+	struct mark mark, wanted = {.columns = columns, .pending = 1u << hour_of(time_ns) % 24};
+	uint32_t bits = remembered(&wanted), added = idmap_get(&txn->pending, id_key);
+	uint32_t known = added ? added : idcache_get(&txn->cache, id_key);
+	if ((known & bits) == bits)
+		return 0;
+	int rc = read_mark(txn, &key, &mark, err);
 	if (rc)
 		return rc;
-	uint8_t bytes[ULEB_MAX_BYTES];
-	size_t len = (size_t)(uleb_put(bytes, wanted & ~(uint32_t)DAY_KNOWN) - bytes);
-	rocks_put(txn->rocks, txn->batch, FAMILY_SERIES, key_str(&key), str_make(bytes, len));
-	return 0;
+	if (!added && (remembered(&mark) & bits) == bits) {
+		idcache_put(&txn->cache, id_key, remembered(&mark));
+		return 0;
+	}
+	/* What this commit has added already is not to be read yet. */
+	bits |= added | remembered(&mark);
+	mark.columns = bits & ((1u << BLOCK_COLUMNS) - 1);
+	mark.pending = bits >> BLOCK_COLUMNS;
+	rc = idmap_put(&txn->pending, id_key, bits, err);
+	return rc ? rc : put_mark(txn, &key, &mark, err);
 }

@@ -12,12 +12,6 @@ enum {
 	DAYS_KEPT = 64, /* of one tenant in memory, between commits */
 };
 
-static void put_uleb(struct buf *out, uint64_t value)
-{
-	uint8_t bytes[ULEB_MAX_BYTES];
-	buf_append(out, bytes, (size_t)(uleb_put(bytes, value) - bytes));
-}
-
 /* ---- records ---- */
 
 static int record_check(struct cur *in, uint8_t version, const char *what, struct err *err)
@@ -43,11 +37,11 @@ int counters_decode(struct str bytes, struct counters *ret, struct err *err)
 static void counters_encode(struct buf *out, const struct counters *c)
 {
 	buf_char(out, RECORD_VERSION);
-	put_uleb(out, c->string);
-	put_uleb(out, c->frame);
-	put_uleb(out, c->node);
-	put_uleb(out, c->series);
-	put_uleb(out, c->sequence);
+	uleb_append(out, c->string);
+	uleb_append(out, c->frame);
+	uleb_append(out, c->node);
+	uleb_append(out, c->series);
+	uleb_append(out, c->sequence);
 }
 
 int day_decode(struct str bytes, struct day_stats *ret, struct err *err)
@@ -65,11 +59,11 @@ int day_decode(struct str bytes, struct day_stats *ret, struct err *err)
 static void day_encode(struct buf *out, const struct day_stats *day)
 {
 	buf_char(out, RECORD_VERSION);
-	put_uleb(out, day->samples);
-	put_uleb(out, day->blocks);
-	put_uleb(out, day->bytes);
-	put_uleb(out, day->oldest_ns);
-	put_uleb(out, day->newest_ns);
+	uleb_append(out, day->samples);
+	uleb_append(out, day->blocks);
+	uleb_append(out, day->bytes);
+	uleb_append(out, day->oldest_ns);
+	uleb_append(out, day->newest_ns);
 }
 
 /* ---- finding ---- */

@@ -61,11 +61,11 @@ struct hash128 dict_hash(uint64_t seed, struct str bytes);
 /* The id stored under key, or 0. */
 MUST_USE int dict_read_id(struct rocks *rocks, const struct rocks_view *view, const struct key *key,
 			  uint32_t *ret, struct err *err);
-/* series.c: the id of a label set, and its mark on a day. */
+/* series.c: the id of a label set; its mark on the day of a block that begins at time_ns. */
 MUST_USE int series_id(struct txn *txn, struct tenant *tenant, const struct store_series *series,
 		       uint32_t *ret, struct err *err);
-MUST_USE int series_day(struct txn *txn, struct tenant *tenant, uint32_t series, uint32_t day,
-			unsigned columns, struct err *err);
+MUST_USE int series_mark(struct txn *txn, struct tenant *tenant, uint32_t series, uint64_t time_ns,
+			 unsigned columns, struct err *err);
 /* samples.c: encodes the request's samples into txn->blocks. */
 MUST_USE int samples_encode(struct txn *txn, struct tenant *tenant, const struct store_batch *batch,
 			    struct err *err);

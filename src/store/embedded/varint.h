@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
+
 enum { ULEB_MAX_BYTES = 10 };
 
 static inline uint64_t zig_of(int64_t value)
@@ -78,4 +80,10 @@ static inline int uleb_get_eight(const uint8_t *at, const uint8_t *end, uint8_t 
 		return 0;
 	__builtin_memcpy(ret, &eight, sizeof(eight));
 	return 1;
+}
+
+static inline void uleb_append(struct buf *out, uint64_t value)
+{
+	uint8_t bytes[ULEB_MAX_BYTES];
+	buf_append(out, bytes, (size_t)(uleb_put(bytes, value) - bytes));
 }

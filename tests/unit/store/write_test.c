@@ -201,12 +201,12 @@ static void a_newer_format_is_refused_and_left_alone(void **state)
 	struct err err;
 	write_tiny(f->store, 1);
 	store_close(f->store);
-	put_format(f->path, "cresset-store 2\n");
+	put_format(f->path, "cresset-store 3\n");
 	assert_int_equal(store_open(&options, &store, &err), ERR_UNSUPPORTED);
-	assert_non_null(strstr(err.text, "format 2"));
+	assert_non_null(strstr(err.text, "format 3"));
 	put_format(f->path, "something else\n");
 	assert_int_equal(store_open(&options, &store, &err), ERR_CORRUPT);
-	put_format(f->path, "cresset-store 1\n");
+	put_format(f->path, "cresset-store 2\n");
 	f->store = open_store(f->path);
 	assert_int_equal(total_of(f->store), 4);
 }
