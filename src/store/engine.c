@@ -193,3 +193,8 @@ int store_stats(struct store *store, struct store_stats *ret, struct err *err)
 {
 	return answer_stats(store, ret, err);
 }
+
+int store_sizes(struct store *store, struct store_sizes *ret, struct err *err)
+{
+	return answer_sizes(store, ret, err);
+}

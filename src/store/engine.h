@@ -137,6 +137,16 @@ struct store_stats {
 	uint64_t oldest_ns, newest_ns; /* 0: empty */
 };
 
+/* What lies on the disk, by part, as far as it has left memory and the log. */
+struct store_sizes {
+	uint64_t samples_bytes, rollups_bytes;
+	uint64_t dictionary_bytes; /* strings, frames, stacks by id */
+	uint64_t ids_bytes;	   /* their ids by content */
+	uint64_t series_bytes;	   /* labels, postings, days */
+	uint64_t other_bytes;	   /* counters, totals, requests of the last minutes */
+	bool busy;		   /* files are being written out or merged right now */
+};
+
 /* ---- the engine ---- */
 
 struct store;
@@ -183,3 +193,4 @@ MUST_USE int store_series_labels(struct store *store, const struct store_selecti
 				 const struct str *names, size_t name_count, struct arena *arena,
 				 struct store_labels **ret, size_t *ret_count, struct err *err);
 MUST_USE int store_stats(struct store *store, struct store_stats *ret, struct err *err);
+MUST_USE int store_sizes(struct store *store, struct store_sizes *ret, struct err *err);

@@ -20,6 +20,7 @@ MUST_USE int answer_series(struct query *query, const struct str *names, size_t 
 			   struct arena *arena, struct store_labels **ret, size_t *ret_count,
 			   struct err *err);
 MUST_USE int answer_stats(struct store *store, struct store_stats *ret, struct err *err);
+MUST_USE int answer_sizes(struct store *store, struct store_sizes *ret, struct err *err);
 
 /* ---- group.c: the distinct values of some names, over series and samples ---- */
 

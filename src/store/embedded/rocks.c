@@ -455,12 +455,33 @@ size_t rocks_cache_bytes(const struct rocks *rocks)
 	return rocksdb_cache_get_usage(rocks->cache);
 }
 
+static uint64_t property(const struct rocks *rocks, unsigned family, const char *name)
+{
+	uint64_t value = 0;
+	if (rocksdb_property_int_cf(rocks->db, rocks->family[family], name, &value))
+		return 0;
+	return value;
+}
+
 size_t rocks_write_buffer_bytes(const struct rocks *rocks)
 {
-	uint64_t total = 0, bytes = 0;
+	size_t total = 0;
 	for (unsigned i = 0; i < FAMILY_COUNT; i++)
-		if (!rocksdb_property_int_cf(rocks->db, rocks->family[i],
-					     "rocksdb.cur-size-all-mem-tables", &bytes))
-			total += bytes;
+		total += property(rocks, i, "rocksdb.cur-size-all-mem-tables");
 	return total;
+}
+
+uint64_t rocks_table_bytes(const struct rocks *rocks, enum rocks_family family)
+{
+	return property(rocks, family, "rocksdb.live-sst-files-size");
+}
+
+bool rocks_busy(const struct rocks *rocks)
+{
+	uint64_t busy = property(rocks, 0, "rocksdb.num-running-compactions") +
+			property(rocks, 0, "rocksdb.num-running-flushes");
+	for (unsigned i = 0; i < FAMILY_COUNT; i++)
+		busy += property(rocks, i, "rocksdb.compaction-pending") +
+			property(rocks, i, "rocksdb.mem-table-flush-pending");
+	return busy > 0;
 }

@@ -100,3 +100,7 @@ MUST_USE int rocks_iter_check(const struct rocks_iter *iter, struct err *err);
 /* Bytes in memory. */
 size_t rocks_cache_bytes(const struct rocks *rocks);
 size_t rocks_write_buffer_bytes(const struct rocks *rocks);
+/* Bytes of the family's files. */
+uint64_t rocks_table_bytes(const struct rocks *rocks, enum rocks_family family);
+/* Are files being written out or merged, or is that to begin at once? */
+bool rocks_busy(const struct rocks *rocks);

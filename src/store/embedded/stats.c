@@ -82,3 +82,22 @@ int answer_stats(struct store *store, struct store_stats *ret, struct err *err)
 	*ret = stats;
 	return 0;
 }
+
+int answer_sizes(struct store *store, struct store_sizes *ret, struct err *err)
+{
+	pthread_rwlock_rdlock(&store->rocks_lock);
+	const struct rocks *rocks = store->rocks;
+	if (rocks)
+		*ret = (struct store_sizes){
+			.samples_bytes = rocks_table_bytes(rocks, FAMILY_SAMPLES),
+			.rollups_bytes = rocks_table_bytes(rocks, FAMILY_ROLLUPS),
+			.dictionary_bytes = rocks_table_bytes(rocks, FAMILY_DICT),
+			.ids_bytes = rocks_table_bytes(rocks, FAMILY_IDS),
+			.series_bytes = rocks_table_bytes(rocks, FAMILY_SERIES),
+			.other_bytes = rocks_table_bytes(rocks, FAMILY_META) +
+				       rocks_table_bytes(rocks, FAMILY_RECENT),
+			.busy = rocks_busy(rocks),
+		};
+	pthread_rwlock_unlock(&store->rocks_lock);
+	return rocks ? 0 : err_set(err, ERR_IO, "the store's database is not open");
+}

@@ -480,11 +480,32 @@ static void the_retention_opens_a_broken_store_anew(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+static void sizes_say_where_the_bytes_are_once_they_left_the_log(void **state)
+{
+	struct fixture *f = *state;
+	struct store_sizes sizes;
+	struct err err;
+	for (unsigned i = 0; i < 10; i++)
+		write_tiny(f->store, i);
+	must(store_sizes(f->store, &sizes, &err), &err);
+	assert_int_equal(sizes.samples_bytes, 0);
+	store_close(f->store);
+	f->store = open_store(f->path);
+	must(store_sizes(f->store, &sizes, &err), &err);
+	assert_true(sizes.samples_bytes > 0);
+	assert_true(sizes.dictionary_bytes > 0);
+	assert_true(sizes.ids_bytes > 0);
+	assert_true(sizes.series_bytes > 0);
+	assert_true(sizes.other_bytes > 0);
+	assert_int_equal(sizes.rollups_bytes, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_empty_store_answers_with_nothing),
 		TEST(what_is_written_is_seen_at_once_and_after_a_restart),
+		TEST(sizes_say_where_the_bytes_are_once_they_left_the_log),
 		TEST(a_retry_is_acknowledged_and_not_counted_twice),
 		TEST(equal_samples_of_two_senders_are_both_kept),
 		TEST(an_invalid_batch_costs_only_itself),
