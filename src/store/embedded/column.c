@@ -323,75 +323,44 @@ static bool get_rle(struct input *in, size_t count, int64_t *ret)
 	return true;
 }
 
+/* Numbers first, then what they mean: the second loop has nothing to guess. An array of int64 holds
+ * uint64 as well. */
+static bool get_numbers(struct input *in, size_t count, int64_t *ret)
+{
+	in->at = uleb_get_many(in->at, in->end, count, (uint64_t *)ret);
+	return in->at;
+}
+
 static bool get_delta(struct input *in, size_t count, int64_t *ret)
 {
-	const uint8_t *at = in->at;
-	uint64_t value = in->min, step;
-	uint8_t eight[8];
-	for (size_t i = 0; i < count;) {
-		if (count - i >= 8 && uleb_get_eight(at, in->end, eight)) {
-			for (unsigned j = 0; j < 8; j++) {
-				value += (uint64_t)zig_back(eight[j]) * in->gcd;
-				ret[i + j] = (int64_t)value;
-			}
-			at += 8;
-			i += 8;
-			continue;
-		}
-		at = uleb_get(at, in->end, &step);
-		if (!at)
-			return false;
-		value += (uint64_t)zig_back(step) * in->gcd;
-		ret[i++] = (int64_t)value;
+	uint64_t value = in->min;
+	if (!get_numbers(in, count, ret))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		value += (uint64_t)zig_back((uint64_t)ret[i]) * in->gcd;
+		ret[i] = (int64_t)value;
 	}
-	in->at = at;
 	return true;
 }
 
 static bool get_rising(struct input *in, size_t count, int64_t *ret)
 {
-	const uint8_t *at = in->at;
-	uint64_t value = in->min, step;
-	uint8_t eight[8];
-	for (size_t i = 0; i < count;) {
-		if (count - i >= 8 && uleb_get_eight(at, in->end, eight)) {
-			for (unsigned j = 0; j < 8; j++) {
-				value += eight[j] * in->gcd;
-				ret[i + j] = (int64_t)value;
-			}
-			at += 8;
-			i += 8;
-			continue;
-		}
-		at = uleb_get(at, in->end, &step);
-		if (!at)
-			return false;
-		value += step * in->gcd;
-		ret[i++] = (int64_t)value;
+	uint64_t value = in->min;
+	if (!get_numbers(in, count, ret))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		value += (uint64_t)ret[i] * in->gcd;
+		ret[i] = (int64_t)value;
 	}
-	in->at = at;
 	return true;
 }
 
 static bool get_varint(struct input *in, size_t count, int64_t *ret)
 {
-	const uint8_t *at = in->at;
-	uint64_t q;
-	uint8_t eight[8];
-	for (size_t i = 0; i < count;) {
-		if (count - i >= 8 && uleb_get_eight(at, in->end, eight)) {
-			for (unsigned j = 0; j < 8; j++)
-				ret[i + j] = value_of(in, eight[j]);
-			at += 8;
-			i += 8;
-			continue;
-		}
-		at = uleb_get(at, in->end, &q);
-		if (!at)
-			return false;
-		ret[i++] = value_of(in, q);
-	}
-	in->at = at;
+	if (!get_numbers(in, count, ret))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		ret[i] = value_of(in, (uint64_t)ret[i]);
 	return true;
 }
 

@@ -68,19 +68,8 @@ static inline const uint8_t *uleb_get(const uint8_t *at, const uint8_t *end, uin
 	return uleb_get_long(at, end, ret);
 }
 
-/* Eight ulebs of one byte each, at once: true, and *ret holds them, when none of the next eight bytes
- * goes on. Most columns are mostly such bytes. */
-static inline int uleb_get_eight(const uint8_t *at, const uint8_t *end, uint8_t ret[8])
-{
-	uint64_t eight;
-	if (end - at < 8)
-		return 0;
-	__builtin_memcpy(&eight, at, sizeof(eight));
-	if (eight & 0x8080808080808080u)
-		return 0;
-	__builtin_memcpy(ret, &eight, sizeof(eight));
-	return 1;
-}
+/* count of them, fast (varint.c). */
+const uint8_t *uleb_get_many(const uint8_t *at, const uint8_t *end, size_t count, uint64_t *ret);
 
 static inline void uleb_append(struct buf *out, uint64_t value)
 {

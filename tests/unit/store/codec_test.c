@@ -13,6 +13,7 @@
 #include "store/embedded/block.h"
 #include "store/embedded/column.h"
 #include "store/embedded/run.h"
+#include "store/embedded/varint.h"
 
 enum { ROWS_MAX = 2000 };
 
@@ -109,6 +110,55 @@ static void random_columns_come_back(void **state)
 		}
 		round_trip(values, count, -1);
 	}
+}
+
+/* Fills bytes with count ulebs, each as long as the dice say within longest. */
+static size_t put_numbers(struct random *random, uint64_t *numbers, size_t count, unsigned longest,
+			  uint8_t *bytes)
+{
+	uint8_t *at = bytes;
+	for (size_t i = 0; i < count; i++) {
+		unsigned bits = 7 * (1 + random_below(random, longest));
+		numbers[i] = random_u64(random) >> (bits < 64 ? 64 - bits : 0);
+		at = uleb_put(at, numbers[i]);
+	}
+	return (size_t)(at - bytes);
+}
+
+static void many_numbers_read_at_once_are_those_read_one_by_one(void **state)
+{
+	enum { NUMBERS = 40 };
+	struct random random = {11};
+	(void)state;
+	for (unsigned round = 0; round < 4000; round++) {
+		uint64_t numbers[NUMBERS], back[NUMBERS];
+		uint8_t written[NUMBERS * ULEB_MAX_BYTES];
+		size_t count = 1 + random_below(&random, NUMBERS);
+		size_t len =
+			put_numbers(&random, numbers, count, 1 + round % ULEB_MAX_BYTES, written);
+		/* Of its own, so that a byte read behind it is seen. */
+		uint8_t *bytes = malloc(len);
+		memcpy(bytes, written, len);
+		assert_ptr_equal(uleb_get_many(bytes, bytes + len, count, back), bytes + len);
+		assert_memory_equal(back, numbers, count * sizeof(*back));
+		assert_null(uleb_get_many(bytes, bytes + random_below(&random, (uint32_t)len),
+					  count, back));
+		free(bytes);
+	}
+}
+
+static void numbers_of_more_than_64_bits_are_refused(void **state)
+{
+	uint8_t bytes[16];
+	uint64_t back[2];
+	(void)state;
+	memset(bytes, 0xff, sizeof(bytes));
+	bytes[9] = 2;
+	assert_null(uleb_get_many(bytes, bytes + sizeof(bytes), 1, back));
+	bytes[9] = 1;
+	assert_ptr_equal(uleb_get_many(bytes, bytes + sizeof(bytes), 1, back), bytes + 10);
+	assert_true(back[0] == UINT64_MAX);
+	assert_null(uleb_get_many(NULL, NULL, 1, back));
 }
 
 static void broken_columns_are_refused(void **state)
@@ -357,6 +407,8 @@ int main(void)
 		cmocka_unit_test(bits_are_packed_where_whole_bytes_waste_them),
 		cmocka_unit_test(the_whole_range_of_numbers_survives),
 		cmocka_unit_test(random_columns_come_back),
+		cmocka_unit_test(many_numbers_read_at_once_are_those_read_one_by_one),
+		cmocka_unit_test(numbers_of_more_than_64_bits_are_refused),
 		cmocka_unit_test(broken_columns_are_refused),
 		cmocka_unit_test(random_blocks_come_back),
 		cmocka_unit_test(a_changed_or_cut_block_never_reads_outside),
