@@ -54,10 +54,12 @@ static void run(const struct params *params, const char *path)
 		measure_run(params, path);
 	else if (strcmp(params->mode, "limits") == 0)
 		limits_run(params, params->dir);
+	else if (strcmp(params->mode, "columns") == 0)
+		columns_run(params);
 	else if (strcmp(params->mode, "soak") == 0)
 		soak_run(params, path);
 	else
-		fail("no mode \"%s\" (load, replay, measure, limits, soak)", params->mode);
+		fail("no mode \"%s\" (load, replay, measure, limits, columns, soak)", params->mode);
 }
 
 int main(int argc, char **argv)

@@ -10,5 +10,7 @@ void measure_settle(const struct params *params, struct store *store, const char
 void measure_run(const struct params *params, const char *path);
 /* The machine: memory, disk, fsync, zstd on encoded sample blocks. */
 void limits_run(const struct params *params, const char *directory);
+/* The column encodings alone. */
+void columns_run(const struct params *params);
 /* Ingest and queries at once for a while; memory must stay flat. */
 void soak_run(const struct params *params, const char *path);

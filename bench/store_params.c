@@ -21,7 +21,7 @@ struct row {
 	}
 
 static const struct row rows[] = {
-	ROW(TEXT, mode, "load (write, then measure), measure, replay, soak, limits"),
+	ROW(TEXT, mode, "load (write, then measure), measure, replay, soak, limits, columns"),
 	ROW(TEXT, dir, "where the store is made; \"\": a directory below /tmp"),
 	ROW(NUMBER, keep, "1: leave the store there"),
 	ROW(NUMBER, services, "services"),

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "store/embedded/embedded.h"
+#include "store/engine.h"
 #include "store_load.h"
 #include "store_measure.h"
 
-enum { REPORT_S = 10, RETENTION_EVERY_S = 30, QUERIERS_MAX = 16 };
+enum { REPORT_S = 10, MAINTAIN_S = 2, QUERIERS_MAX = 16 };
 
 #define HOUR_NS (3600ull * NS_PER_S)
 
@@ -149,19 +149,22 @@ static void *query(void *arg)
 	return NULL;
 }
 
-/* ---- reports ---- */
+/* ---- maintenance: the store believes that it is as late as its newest sample ---- */
 
-static void drop_days(struct soak *soak)
+static void *maintain(void *arg)
 {
-	uint32_t days = 0;
+	struct worker *worker = arg;
+	struct soak *soak = worker->soak;
 	struct err err;
-	uint64_t now_ns = soak->simulated_ns;
-	if (!soak->params->retention_h || !now_ns)
-		return;
-	check(retention_run(soak->store, now_ns, &days, &err), &err);
-	if (days)
-		printf("# %u days dropped\n", days);
+	for (uint64_t i = 0; !soak->stop; i++) {
+		if (soak->simulated_ns)
+			check(store_maintain(soak->store, soak->simulated_ns, &err), &err);
+		clock_sleep_until_ns(clock_mono_ns() + MAINTAIN_S * (uint64_t)NS_PER_S);
+	}
+	return NULL;
 }
+
+/* ---- reports ---- */
 
 static void report(struct soak *soak, const char *path, double second, uint64_t samples_before)
 {
@@ -230,8 +233,6 @@ static void watch(struct soak *soak, const char *path)
 		clock_sleep_until_ns(start_ns + i * REPORT_S * NS_PER_S);
 		report(soak, path, (double)(clock_mono_ns() - start_ns) / 1e9, samples);
 		samples = soak->samples;
-		if (i % (RETENTION_EVERY_S / REPORT_S) == 0)
-			drop_days(soak);
 	}
 	summary(soak, path, (double)(clock_mono_ns() - start_ns) / 1e9);
 	free(soak->seconds);
@@ -243,7 +244,7 @@ void soak_run(const struct params *params, const char *path)
 	static struct soak soak;
 	struct params endless = *params;
 	struct worker *writers = need(calloc(params->clients, sizeof(*writers)));
-	struct worker readers[QUERIERS_MAX] = {0};
+	struct worker readers[QUERIERS_MAX] = {0}, keeper;
 	endless.samples = UINT64_MAX / 2;
 	endless.days = 0;
 	soak.params = &endless;
@@ -256,12 +257,14 @@ void soak_run(const struct params *params, const char *path)
 	soak.store = store_at(params, path);
 	start(&soak, writers, params->clients, ingest);
 	start(&soak, readers, params->queriers, query);
+	start(&soak, &keeper, 1, maintain);
 	watch(&soak, path);
 	soak.stop = 1;
 	for (unsigned i = 0; i < params->clients; i++)
 		pthread_join(writers[i].thread, NULL);
 	for (unsigned i = 0; i < params->queriers; i++)
 		pthread_join(readers[i].thread, NULL);
+	pthread_join(keeper.thread, NULL);
 	store_close(soak.store);
 	for (unsigned i = 0; i < params->clients; i++)
 		source_generator.close(writers[i].state);

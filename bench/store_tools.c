@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,7 +104,13 @@ uint64_t cpu_ns(void)
 
 struct store *store_at(const struct params *params, const char *path)
 {
-	struct store_options options = {.path = path, .memory_bytes = params->memory_bytes};
+	bool soak = strcmp(params->mode, "soak") == 0;
+	struct store_options options = {
+		.path = path,
+		.memory_bytes = params->memory_bytes,
+		.retention_ns = soak ? params->retention_h * 3600 * NS_PER_S : 0,
+		.manual_maintenance = soak,
+	};
 	struct store *store;
 	struct err err;
 	check(store_open(&options, &store, &err), &err);

@@ -32,6 +32,7 @@ uint64_t cpu_ns(void);	      /* of all threads */
 
 /* ---- files of a store ---- */
 
+/* In the soak the store's own clock stands still: the bench says when it is time for maintenance. */
 struct store *store_at(const struct params *params, const char *path);
 /* What its files take. */
 uint64_t disk_bytes(const char *path);
