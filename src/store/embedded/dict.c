@@ -159,12 +159,6 @@ int dict_frame(struct txn *txn, struct tenant *tenant, const struct store_frame 
 	return 0;
 }
 
-void dict_prefetch_node(const struct txn *txn, const struct tenant *tenant, uint32_t parent,
-			uint32_t frame)
-{
-	idcache_prefetch(&txn->cache, id_key_pair(tenant->id, KEY_NODE, parent, frame));
-}
-
 /* In memory, first: most nodes of most requests are known. */
 static uint32_t find_node(struct txn *txn, struct tenant *tenant, struct id_key id_key,
 			  uint32_t parent, uint32_t frame, bool *ret_all_new)

@@ -42,27 +42,14 @@ static int map_frames(struct txn *txn, struct tenant *tenant, const struct store
 	return rc;
 }
 
-/* The cache of ids is larger than the processor's: ask for what comes soon, where its parent is known
- * by now. */
-static void prefetch_node(const struct txn *txn, const struct tenant *tenant,
-			  const struct store_batch *batch, const struct maps *maps, size_t now)
-{
-	enum { AHEAD = 8 };
-	size_t soon = now + AHEAD;
-	if (soon < batch->node_count && batch->nodes[soon].parent < now)
-		dict_prefetch_node(txn, tenant, maps->nodes[batch->nodes[soon].parent],
-				   maps->frames[batch->nodes[soon].frame]);
-}
-
 static int map_nodes(struct txn *txn, struct tenant *tenant, const struct store_batch *batch,
 		     struct maps *maps, struct err *err)
 {
 	int rc = 0;
-	for (size_t i = 1; !rc && i < batch->node_count; i++) {
-		prefetch_node(txn, tenant, batch, maps, i);
+	lookahead_nodes(txn, tenant, batch, maps->frames);
+	for (size_t i = 1; !rc && i < batch->node_count; i++)
 		rc = dict_node(txn, tenant, maps->nodes[batch->nodes[i].parent],
 			       maps->frames[batch->nodes[i].frame], &maps->nodes[i], err);
-	}
 	return rc;
 }
 

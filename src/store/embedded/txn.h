@@ -54,9 +54,6 @@ MUST_USE int dict_frame(struct txn *txn, struct tenant *tenant, const struct sto
 			uint32_t *ret, struct err *err);
 MUST_USE int dict_node(struct txn *txn, struct tenant *tenant, uint32_t parent, uint32_t frame,
 		       uint32_t *ret, struct err *err);
-/* Brings the node's place in the cache near. */
-void dict_prefetch_node(const struct txn *txn, const struct tenant *tenant, uint32_t parent,
-			uint32_t frame);
 struct hash128 dict_hash(uint64_t seed, struct str bytes);
 /* The id stored under key, or 0. */
 MUST_USE int dict_read_id(struct rocks *rocks, const struct rocks_view *view, const struct key *key,
@@ -66,6 +63,9 @@ MUST_USE int series_id(struct txn *txn, struct tenant *tenant, const struct stor
 		       uint32_t *ret, struct err *err);
 MUST_USE int series_mark(struct txn *txn, struct tenant *tenant, uint32_t series, uint64_t time_ns,
 			 unsigned columns, struct err *err);
+/* lookahead.c: brings the places of the request's nodes in the cache near; frames: their ids. */
+void lookahead_nodes(struct txn *txn, const struct tenant *tenant, const struct store_batch *batch,
+		     const uint32_t *frames);
 /* samples.c: encodes the request's samples into txn->blocks. */
 MUST_USE int samples_encode(struct txn *txn, struct tenant *tenant, const struct store_batch *batch,
 			    struct err *err);
