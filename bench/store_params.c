@@ -87,7 +87,7 @@ static const struct {
 	/* A busy service on 20 hosts and five others on 4, for 30 days. */
 	{"month",
 	 {"services=6", "hosts=4", "busy=5", "series=1", "stacks=5000", "churn=0.01", "rate=1",
-	  "batch_s=60", "days=30", "values=constant"}},
+	  "batch_s=600", "days=30", "values=constant"}},
 	{"wide",
 	 {"services=20", "hosts=4", "series=2", "stacks=20000", "values=random", "times=random",
 	  "columns=1", "spans=1", "disk_bytes=10000000000"}},
