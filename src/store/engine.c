@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "store/embedded/answer.h"
+#include "store/embedded/control.h"
 #include "store/embedded/gauges.h"
 #include "store/embedded/maintenance.h"
 
@@ -70,7 +71,8 @@ static int open_parts(struct store *store, struct err *err)
 	rc = rc ? rc : format_open(store, err);
 	rc = rc ? rc : page_cache_create(store->plan.page_cache_bytes, &store->pages, err);
 	rc = rc ? rc : writer_start(store, err);
-	return rc ? rc : maintenance_start(store, err);
+	rc = rc ? rc : maintenance_start(store, err);
+	return rc ? rc : control_start(store, &store->control, err);
 }
 
 int store_open(const struct store_options *options, struct store **ret, struct err *err)
@@ -100,6 +102,7 @@ void store_close(struct store *store)
 {
 	if (!store)
 		return;
+	control_stop(store->control);
 	maintenance_stop(store);
 	writer_stop(store);
 	page_cache_destroy(store->pages);
@@ -197,4 +200,16 @@ int store_stats(struct store *store, struct store_stats *ret, struct err *err)
 int store_sizes(struct store *store, struct store_sizes *ret, struct err *err)
 {
 	return answer_sizes(store, ret, err);
+}
+
+/* ---- care ---- */
+
+int store_checkpoint(struct store *store, const char *name, struct err *err)
+{
+	return checkpoint_take(store, name, err);
+}
+
+int store_checkpoint_drop(struct store *store, const char *name, struct err *err)
+{
+	return checkpoint_drop(store->path, name, err);
 }

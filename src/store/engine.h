@@ -194,3 +194,31 @@ MUST_USE int store_series_labels(struct store *store, const struct store_selecti
 				 struct store_labels **ret, size_t *ret_count, struct err *err);
 MUST_USE int store_stats(struct store *store, struct store_stats *ret, struct err *err);
 MUST_USE int store_sizes(struct store *store, struct store_sizes *ret, struct err *err);
+
+/* ---- care: copies, checks, sizes ---- */
+
+/* What is acknowledged before the call, as a store of its own in DIRECTORY/checkpoints/NAME: hard links,
+ * made in some ms. It goes when it is dropped, or when the store is opened next. */
+MUST_USE int store_checkpoint(struct store *store, const char *name, struct err *err);
+MUST_USE int store_checkpoint_drop(struct store *store, const char *name, struct err *err);
+
+/* The functions below take the directory of a store that may or may not be in use by any process: when
+ * it is, they ask that process for a checkpoint and look at that. */
+
+struct store_copy {
+	const char *from;   /* directory of a store */
+	const char *to;	    /* the directory that appears, whole, at the end; must not be there */
+	const char *within; /* where in `to` the copy of the store lies: "store", or "" */
+	const _Atomic int *cancelled;					       /* may be NULL */
+	void (*progress)(void *user, uint64_t done_bytes, uint64_t all_bytes); /* may be NULL */
+	void *user;
+};
+
+struct store_copied {
+	uint64_t bytes, files;
+};
+
+/* The copy is made as TO.partial, synced, and then renamed; what an interrupted one left there is taken
+ * away by the next. ERR_EXISTS, ERR_BUSY, ERR_NOT_FOUND, ERR_UNSUPPORTED (a newer format), ERR_LIMIT. */
+MUST_USE int store_copy(const struct store_copy *options, struct store_copied *ret,
+			struct err *err);

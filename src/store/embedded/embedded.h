@@ -70,6 +70,7 @@ struct store {
 	struct page_cache *pages;
 	struct writer writer;
 	struct maintenance maintenance;
+	struct control *control; /* NULL: no other program can ask us */
 };
 
 /* writer.c */
@@ -89,4 +90,7 @@ MUST_USE int retention_run(struct store *store, uint64_t now_ns, uint32_t *ret_d
 /* format.c: the directory's lock and format record. */
 MUST_USE int directory_lock(const char *path, int *ret_fd, struct err *err);
 MUST_USE int format_check_file(const char *path, struct err *err);
+/* The same check of a directory that may not be ours to write to: a missing file is fine. */
+MUST_USE int format_read_file(const char *path, struct err *err);
+MUST_USE int format_copy_file(const char *from, const char *to, struct err *err);
 MUST_USE int format_open(struct store *store, struct err *err);

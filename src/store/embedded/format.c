@@ -85,19 +85,52 @@ static int write_file(const char *path, struct err *err)
 	return fd_replace_file(path, text, (size_t)len, err);
 }
 
+/* *ret_missing: there is no such file. */
+static int read_format(const char *path, bool *ret_missing, struct buf *ret, struct err *err)
+{
+	*ret_missing = access(path, F_OK) && errno == ENOENT;
+	int rc = *ret_missing ? 0 : fd_read_file(path, SMALL_FILE_MAX, ret, err);
+	if (rc || *ret_missing)
+		return rc;
+	buf_char(ret, 0);
+	rc = buf_check(ret, path, err);
+	return rc ? rc : check_text(path, ret->ptr, err);
+}
+
+int format_read_file(const char *directory, struct err *err)
+{
+	char path[PATH_MAX_BYTES];
+	struct buf file = {0};
+	bool missing;
+	name_file(path, directory, "FORMAT");
+	int rc = read_format(path, &missing, &file, err);
+	buf_deinit(&file);
+	return rc;
+}
+
+int format_copy_file(const char *from, const char *to, struct err *err)
+{
+	char path[PATH_MAX_BYTES];
+	struct buf file = {0};
+	bool missing;
+	name_file(path, from, "FORMAT");
+	int rc = read_format(path, &missing, &file, err);
+	name_file(path, to, "FORMAT");
+	if (!rc && !missing)
+		rc = fd_replace_file(path, file.ptr, file.len - 1, err);
+	buf_deinit(&file);
+	return rc;
+}
+
 int format_check_file(const char *directory, struct err *err)
 {
 	char path[PATH_MAX_BYTES];
 	struct buf file = {0};
+	bool missing;
 	name_file(path, directory, "FORMAT");
-	if (access(path, F_OK) && errno == ENOENT)
-		return write_file(path, err);
-	int rc = fd_read_file(path, SMALL_FILE_MAX, &file, err);
-	if (!rc) {
-		buf_char(&file, 0);
-		rc = buf_check(&file, path, err);
-		rc = rc ? rc : check_text(path, file.ptr, err);
-	}
+	int rc = read_format(path, &missing, &file, err);
+	if (missing)
+		rc = write_file(path, err);
 	buf_deinit(&file);
 	return rc;
 }

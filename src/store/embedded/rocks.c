@@ -206,6 +206,7 @@ static int open_damaged(struct rocks *rocks, const char *path, struct err *err)
 			       "%s; the files are damaged: restore %s from a copy, or move it away "
 			       "to begin an empty one",
 			       first.text, path);
+	rocks->log_damaged = true;
 	log_error("store",
 		  "the log of the database is damaged: what stood behind the damage is lost",
 		  "path=" LOG_Q " why=" LOG_Q, path, LOG_TEXT(first.text));
@@ -448,6 +449,30 @@ int rocks_compact(struct rocks *rocks, enum rocks_family family, const struct ke
 	rocksdb_compact_range_cf(rocks->db, rocks->family[family], from->bytes, from->len,
 				 to->bytes, to->len);
 	return 0;
+}
+
+int rocks_checkpoint(struct rocks *rocks, const char *path, struct err *err)
+{
+	char *said = NULL;
+	rocksdb_checkpoint_t *checkpoint = rocksdb_checkpoint_object_create(rocks->db, &said);
+	if (checkpoint && !said)
+		rocksdb_checkpoint_create(checkpoint, path, 0, &said);
+	if (checkpoint)
+		rocksdb_checkpoint_object_destroy(checkpoint);
+	return rocks_error(said, "making a checkpoint of the database", err);
+}
+
+static uint64_t property_of(const struct rocks *rocks, enum rocks_family family, const char *name)
+{
+	uint64_t value = 0;
+	return rocksdb_property_int_cf(rocks->db, rocks->family[family], name, &value) ? 0 : value;
+}
+
+void rocks_family_size(const struct rocks *rocks, enum rocks_family family, uint64_t *ret_bytes,
+		       uint64_t *ret_keys)
+{
+	*ret_bytes = property_of(rocks, family, "rocksdb.live-sst-files-size");
+	*ret_keys = property_of(rocks, family, "rocksdb.estimate-num-keys");
 }
 
 size_t rocks_cache_bytes(const struct rocks *rocks)

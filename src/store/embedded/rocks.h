@@ -37,6 +37,7 @@ struct rocks {
 	rocksdb_writeoptions_t *synced;
 	rocksdb_readoptions_t *reading;
 	bool read_only, no_compaction;
+	bool log_damaged; /* the log was taken up to its damage */
 };
 
 /* A consistent snapshot. */
@@ -96,6 +97,13 @@ struct str rocks_iter_key(struct rocks_iter *iter);
 struct str rocks_iter_value(struct rocks_iter *iter);
 /* After valid turned false: was that the end, or an error? */
 MUST_USE int rocks_iter_check(const struct rocks_iter *iter, struct err *err);
+
+/* Makes the new directory path a copy of everything written before, of hard links where the file system
+ * lets it; what is in memory is written out first. */
+MUST_USE int rocks_checkpoint(struct rocks *rocks, const char *path, struct err *err);
+/* On disk, without what is only in the log; keys is an estimate. */
+void rocks_family_size(const struct rocks *rocks, enum rocks_family family, uint64_t *ret_bytes,
+		       uint64_t *ret_keys);
 
 /* Bytes in memory. */
 size_t rocks_cache_bytes(const struct rocks *rocks);
