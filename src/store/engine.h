@@ -222,3 +222,27 @@ struct store_copied {
  * away by the next. ERR_EXISTS, ERR_BUSY, ERR_NOT_FOUND, ERR_UNSUPPORTED (a newer format), ERR_LIMIT. */
 MUST_USE int store_copy(const struct store_copy *options, struct store_copied *ret,
 			struct err *err);
+
+struct store_verified {
+	uint64_t tenants, days, series, postings, marks;
+	uint64_t blocks, samples, samples_all; /* all: as the totals of the days say */
+	uint64_t sum_blocks, sums; /* sums: sets of sums (of an hour or day) against samples */
+	uint64_t entries, ids;	   /* of the dictionary; of the way back to it */
+	uint64_t bytes, took_ns;   /* of keys and values, as they are after decompression */
+	uint64_t findings, findings_said;
+};
+
+struct store_verify {
+	const char *path;
+	uint64_t memory_bytes;	      /* 0: 64 MiB; and beside it some bits an id */
+	const _Atomic int *cancelled; /* may be NULL */
+	/* One sentence; of findings of one kind only the first 20. */
+	void (*found)(void *user, const char *sentence);
+	void (*progress)(void *user, const struct store_verified *so_far); /* may be NULL */
+	void *user;
+};
+
+/* Reads everything and checks every rule of the format. 0 when all was looked at: is ret->findings 0
+ * too, then all is well. ERR_CORRUPT: the database cannot even be opened. */
+MUST_USE int store_verify(const struct store_verify *options, struct store_verified *ret,
+			  struct err *err);

@@ -92,5 +92,6 @@ MUST_USE int directory_lock(const char *path, int *ret_fd, struct err *err);
 MUST_USE int format_check_file(const char *path, struct err *err);
 /* The same check of a directory that may not be ours to write to: a missing file is fine. */
 MUST_USE int format_read_file(const char *path, struct err *err);
+MUST_USE int format_refuse_newer(unsigned long version, const char *path, struct err *err);
 MUST_USE int format_copy_file(const char *from, const char *to, struct err *err);
 MUST_USE int format_open(struct store *store, struct err *err);

@@ -69,13 +69,18 @@ static int refuse(const char *path, unsigned long version, struct err *err)
 		       path, version, FORMAT_VERSION);
 }
 
+int format_refuse_newer(unsigned long version, const char *path, struct err *err)
+{
+	return version > FORMAT_VERSION ? refuse(path, version, err) : 0;
+}
+
 static int check_text(const char *path, const char *text, struct err *err)
 {
 	unsigned long version = 0;
 	char rest;
 	if (sscanf(text, FORMAT_WORD " %lu%c", &version, &rest) != 2 || rest != '\n' || !version)
 		return err_set(err, ERR_CORRUPT, "%s: not a format that cresset knows", path);
-	return version > FORMAT_VERSION ? refuse(path, version, err) : 0;
+	return format_refuse_newer(version, path, err);
 }
 
 static int write_file(const char *path, struct err *err)

@@ -133,8 +133,10 @@ void lease_end(struct lease *lease)
 int lease_check(const struct lease *lease, int rc, struct err *err)
 {
 	char byte;
-	if (lease->control_fd < 0 ||
-	    recv(lease->control_fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) != 0)
+	if (lease->control_fd < 0)
+		return rc;
+	ssize_t got = recv(lease->control_fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+	if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)))
 		return rc;
 	return err_set(err, ERR_BUSY,
 		       "the process that has the store open stopped meanwhile; try again");

@@ -32,6 +32,11 @@ static const char *const family_names[FAMILY_COUNT] = {
 	[FAMILY_ROLLUPS] = "rollups",
 };
 
+const char *rocks_family_name(enum rocks_family family)
+{
+	return family_names[family];
+}
+
 static int code_of(const char *said)
 {
 	if (strstr(said, "No space left") || strstr(said, "NoSpace") || strstr(said, "quota"))

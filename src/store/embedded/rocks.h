@@ -59,6 +59,8 @@ struct rocks_value {
 	struct str bytes; /* ptr NULL: not found */
 };
 
+const char *rocks_family_name(enum rocks_family family);
+
 MUST_USE int rocks_open(const char *path, const struct rocks_limits *limits, bool read_only,
 			struct rocks **ret, struct err *err);
 /* Writes memory to disk first when it can, so that the next open has no log to replay. NULL is fine. */

@@ -112,7 +112,12 @@ int run_get_nodes(struct str bytes, uint32_t first_id, struct node_row *ret, siz
 	for (size_t i = 0; i < count && !in.bad; i++) {
 		int64_t id = (int64_t)first_id + (int64_t)i;
 		/* A parent is always older than its child: what makes every walk end. */
-		in.bad = values[i] < 1 || values[i] > id || id > UINT32_MAX;
+		if (values[i] < 1)
+			return err_set(err, ERR_CORRUPT,
+				       "dictionary run: the parent of node %lld is not older than "
+				       "it",
+				       (long long)id);
+		in.bad = values[i] > id || id > UINT32_MAX;
 		ret[i].parent = in.bad ? 0 : (uint32_t)(id - values[i]);
 	}
 	get_column(&in, values, count);

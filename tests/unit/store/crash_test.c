@@ -127,6 +127,7 @@ static void nothing_acknowledged_is_lost_and_nothing_counts_twice(void **state)
 	print_message("%u kills, %u batches, slowest start %.0f ms\n", rounds, last,
 		      (double)slowest_ns / 1e6);
 	assert_true(last > rounds);
+	verify_clean(path);
 	remove_directory(path);
 }
 

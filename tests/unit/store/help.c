@@ -51,6 +51,22 @@ struct store *open_store(const char *path)
 	return store;
 }
 
+static void print_finding(void *user, const char *sentence)
+{
+	(void)user;
+	print_message("  %s\n", sentence);
+}
+
+void verify_clean(const char *path)
+{
+	struct store_verify options = {.path = path, .found = print_finding};
+	struct store_verified verified;
+	struct err err;
+	must(store_verify(&options, &verified, &err), &err);
+	if (verified.findings)
+		fail_msg("%s: %llu findings", path, (unsigned long long)verified.findings);
+}
+
 unsigned env_number(const char *name, unsigned otherwise)
 {
 	const char *text = getenv(name);

@@ -322,6 +322,7 @@ static unsigned play(uint64_t seed)
 	for (unsigned i = 0; i < ROUND_OPERATIONS; i++)
 		operate(&r);
 	store_close(r.store);
+	verify_clean(r.path);
 	remove_directory(r.path);
 	arena_deinit(&r.arena);
 	model_free(&r.model);
