@@ -21,6 +21,7 @@ int cmd_up(int argc, char **argv);
 int cmd_agent(int argc, char **argv);
 int cmd_server(int argc, char **argv);
 int cmd_query(int argc, char **argv);
+int cmd_store(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 /* A long option: "--name=VALUE", "--name VALUE", or "--name" for a flag (also with one dash). */

@@ -246,3 +246,20 @@ struct store_verify {
  * too, then all is well. ERR_CORRUPT: the database cannot even be opened. */
 MUST_USE int store_verify(const struct store_verify *options, struct store_verified *ret,
 			  struct err *err);
+
+struct store_part {
+	const char *name;
+	uint64_t disk_bytes;
+	uint64_t keys; /* an estimate */
+};
+
+enum { STORE_PARTS_MAX = 12 };
+
+struct store_sizes {
+	struct store_part parts[STORE_PARTS_MAX];
+	size_t part_count;
+	struct store_stats totals;
+};
+
+/* What takes how much of the disk, without reading it. */
+MUST_USE int store_measure(const char *path, struct store_sizes *ret, struct err *err);

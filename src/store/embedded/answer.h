@@ -21,6 +21,10 @@ MUST_USE int answer_series(struct query *query, const struct str *names, size_t 
 			   struct err *err);
 MUST_USE int answer_stats(struct store *store, struct store_stats *ret, struct err *err);
 MUST_USE int answer_sizes(struct store *store, struct store_sizes *ret, struct err *err);
+/* The same of a database alone, without disk_bytes. */
+MUST_USE int stats_read(struct rocks *rocks, struct store_stats *ret, struct err *err);
+/* What the files of a directory take; 0 when it cannot be read. */
+uint64_t directory_bytes(const char *path);
 
 /* ---- group.c: the distinct values of some names, over series and samples ---- */
 

@@ -33,7 +33,7 @@ static int add_day(struct store_stats *stats, struct str value, struct err *err)
 	return 0;
 }
 
-static int add_records(struct store *store, enum key_kind kind, struct store_stats *stats,
+static int add_records(struct rocks *rocks, enum key_kind kind, struct store_stats *stats,
 		       int (*add)(struct store_stats *stats, struct str value, struct err *err),
 		       struct err *err)
 {
@@ -41,7 +41,7 @@ static int add_records(struct store *store, enum key_kind kind, struct store_sta
 	struct rocks_iter iter;
 	struct key from = key_meta(kind), to = key_after(&from);
 	int rc = 0;
-	rocks_view_open(store->rocks, &view);
+	rocks_view_open(rocks, &view);
 	rocks_iter_open(&view, FAMILY_META, &from, &to, false, &iter);
 	for (; !rc && rocks_iter_valid(&iter); rocks_iter_next(&iter))
 		rc = add(stats, rocks_iter_value(&iter), err);
@@ -52,7 +52,7 @@ static int add_records(struct store *store, enum key_kind kind, struct store_sta
 }
 
 /* Files come and go while we look; what is gone counts nothing. */
-static uint64_t directory_bytes(const char *path)
+uint64_t directory_bytes(const char *path)
 {
 	uint64_t total = 0;
 	DIR *dir = opendir(path);
@@ -68,19 +68,25 @@ static uint64_t directory_bytes(const char *path)
 	return total;
 }
 
-int answer_stats(struct store *store, struct store_stats *ret, struct err *err)
+int stats_read(struct rocks *rocks, struct store_stats *ret, struct err *err)
 {
 	struct store_stats stats = {0};
+	int rc = add_records(rocks, META_COUNTERS, &stats, add_counters, err);
+	rc = rc ? rc : add_records(rocks, META_DAY, &stats, add_day, err);
+	if (!rc)
+		*ret = stats;
+	return rc;
+}
+
+int answer_stats(struct store *store, struct store_stats *ret, struct err *err)
+{
 	pthread_rwlock_rdlock(&store->rocks_lock);
-	int rc = store->rocks ? 0 : err_set(err, ERR_IO, "the store's database is not open");
-	rc = rc ? rc : add_records(store, META_COUNTERS, &stats, add_counters, err);
-	rc = rc ? rc : add_records(store, META_DAY, &stats, add_day, err);
+	int rc = store->rocks ? stats_read(store->rocks, ret, err)
+			      : err_set(err, ERR_IO, "the store's database is not open");
 	pthread_rwlock_unlock(&store->rocks_lock);
-	if (rc)
-		return rc;
-	stats.disk_bytes = directory_bytes(store->database_path);
-	*ret = stats;
-	return 0;
+	if (!rc)
+		ret->disk_bytes = directory_bytes(store->database_path);
+	return rc;
 }
 
 int answer_sizes(struct store *store, struct store_sizes *ret, struct err *err)

@@ -1,0 +1,91 @@
+/* Bytes by part: RocksDB knows what the tables of each family take; the rest of
+ * the directory is its logs and its own records. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "store/embedded/answer.h"
+#include "store/embedded/control.h"
+
+enum { MIB = 1024 * 1024, OPEN_FILES_MAX = 64 };
+
+static const struct {
+	enum rocks_family family;
+	const char *name;
+} families[] = {
+	{FAMILY_SAMPLES, "samples"},	{FAMILY_ROLLUPS, "sums"},
+	{FAMILY_DICT, "dictionary"},	{FAMILY_IDS, "dictionary index"},
+	{FAMILY_SERIES, "series"},	{FAMILY_RECENT, "recent requests"},
+	{FAMILY_META, "tenants, days"},
+};
+
+/* What was written and is not yet in tables. */
+static uint64_t log_bytes(const char *path)
+{
+	uint64_t total = 0;
+	DIR *dir = opendir(path);
+	for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
+		struct stat st;
+		size_t len = strlen(e->d_name);
+		if (len > 4 && strcmp(e->d_name + len - 4, ".log") == 0 &&
+		    !fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW))
+			total += (uint64_t)st.st_blocks * 512;
+	}
+	if (dir)
+		closedir(dir);
+	return total;
+}
+
+static void add_part(struct store_sizes *sizes, const char *name, uint64_t bytes, uint64_t keys)
+{
+	sizes->parts[sizes->part_count++] = (struct store_part){name, bytes, keys};
+}
+
+static int measure(struct rocks *rocks, const char *path, struct store_sizes *sizes,
+		   struct err *err)
+{
+	uint64_t known = 0;
+	int rc = stats_read(rocks, &sizes->totals, err);
+	for (size_t i = 0; !rc && i < sizeof(families) / sizeof(families[0]); i++) {
+		uint64_t bytes, keys;
+		rocks_family_size(rocks, families[i].family, &bytes, &keys);
+		add_part(sizes, families[i].name, bytes, keys);
+		known += bytes;
+	}
+	uint64_t log = log_bytes(path), all = sizes->totals.disk_bytes = directory_bytes(path);
+	add_part(sizes, "log", log, 0);
+	known += log;
+	add_part(sizes, "other", all > known ? all - known : 0, 0);
+	return rc;
+}
+
+static int open_and_measure(const struct lease *lease, struct store_sizes *sizes, struct err *err)
+{
+	char path[PLACE_MAX + 8];
+	const struct rocks_limits limits = {.block_cache_bytes = 8 * MIB,
+					    .write_buffer_bytes = 8 * MIB,
+					    .open_files_max = OPEN_FILES_MAX};
+	struct rocks *rocks = NULL;
+	snprintf(path, sizeof(path), "%s/db", lease->path);
+	int rc = rocks_open(path, &limits, true, &rocks, err);
+	rc = rc ? rc : measure(rocks, path, sizes, err);
+	rocks_close(rocks);
+	return rc;
+}
+
+int store_measure(const char *path, struct store_sizes *ret, struct err *err)
+{
+	struct lease lease = {.lock_fd = -1, .control_fd = -1};
+	struct store_sizes sizes = {0};
+	int rc = lease_take(path, &lease, err);
+	if (rc)
+		return rc;
+	rc = open_and_measure(&lease, &sizes, err);
+	rc = lease_check(&lease, rc, err);
+	lease_end(&lease);
+	if (!rc)
+		*ret = sizes;
+	return rc;
+}
