@@ -94,8 +94,8 @@ refuses "nor verified" "has format 99" "$CRESSET" store verify --data-dir="$work
 # The command line.
 refuses "a command that is not there" 'there is no command "bakup"' "$CRESSET" store bakup
 refuses "no command" "give a command" "$CRESSET" store
-refuses "backup without a place" "--to=DIR is needed" "$CRESSET" "$CRESSET" store backup --data-dir="$work/data"
-refuses "an option that is not there" "did you mean --data-dir?" "$CRESSET" "$CRESSET" store verify --datadir=x
+refuses "backup without a place" "--to=DIR is needed" "$CRESSET" store backup --data-dir="$work/data"
+refuses "an option that is not there" "did you mean --data-dir?" "$CRESSET" store verify --datadir=x
 for command in backup restore verify stats; do
 	expect "$command has help" sh -c "'$CRESSET' store $command --help | grep -q 'Usage: cresset store $command'"
 done

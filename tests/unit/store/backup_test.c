@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "help.h"
 #include "store/embedded/control.h"
 
@@ -125,51 +126,95 @@ static void a_store_at_rest_is_copied_whole_and_left_as_it_is(void **state)
 	assert_int_equal(total_at(f->store), 120);
 }
 
+enum { NUMBERS_MAX = 100000 };
+
 struct writers {
 	struct store *store;
-	atomic_uint next, acknowledged;
-	atomic_bool stop;
+	atomic_uint next, count;
+	atomic_bool acknowledged[NUMBERS_MAX], stop;
 };
 
 static void *write_on(void *arg)
 {
 	struct writers *w = arg;
 	while (!w->stop) {
-		write_some(w->store, atomic_fetch_add(&w->next, 1), 1);
-		atomic_fetch_add(&w->acknowledged, 1);
+		unsigned number = atomic_fetch_add(&w->next, 1);
+		assert_true(number < NUMBERS_MAX);
+		write_some(w->store, number, 1);
+		w->acknowledged[number] = true;
+		atomic_fetch_add(&w->count, 1);
 	}
 	return NULL;
+}
+
+/* Every batch is there whole or not at all, and those of `wanted` are. */
+static void check_batches(const char *path, const bool *wanted, unsigned count)
+{
+	struct store_selection all = {.tenant = STR("t"), .end_ns = UINT64_MAX};
+	bool *there = calloc(NUMBERS_MAX, sizeof(*there));
+	struct store *store = open_store(path);
+	struct arena arena = {0};
+	struct err err;
+	struct str *numbers;
+	size_t number_count;
+	must(store_label_values(store, &all, STR("batch"), &arena, &numbers, &number_count, &err),
+	     &err);
+	for (size_t i = 0; i < number_count; i++)
+		there[strtoul(numbers[i].ptr, NULL, 10)] = true;
+	for (unsigned i = 0; i < count; i++)
+		assert_true(there[i] || !wanted[i]);
+	assert_int_equal(total_of(store), 4 * number_count);
+	arena_deinit(&arena);
+	store_close(store);
+	free(there);
+}
+
+static void back_up_once(struct fixture *f, struct writers *w)
+{
+	const struct store_copy backup = copy_of(f);
+	bool *wanted = calloc(NUMBERS_MAX, sizeof(*wanted));
+	char restored[96];
+	struct store_copied copied;
+	struct err err;
+	unsigned count = w->next;
+	for (unsigned i = 0; i < count; i++)
+		wanted[i] = w->acknowledged[i];
+	must(store_copy(&backup, &copied, &err), &err);
+	verify_clean(f->copied_store);
+	snprintf(restored, sizeof(restored), "%s/restored/store", f->path);
+	const struct store_copy restore = {.from = f->copied_store, .to = restored, .within = ""};
+	must(store_copy(&restore, &copied, &err), &err);
+	check_batches(restored, wanted, count);
+	verify_clean(restored);
+	remove_directory(restored);
+	remove_directory(f->copy);
+	free(wanted);
 }
 
 static void a_store_in_use_is_copied_with_all_that_was_acknowledged(void **state)
 {
 	enum { THREADS = 3 };
 	struct fixture *f = *state;
-	struct store_copy options = copy_of(f);
-	struct store_copied copied;
-	struct err err;
-	struct writers w = {.store = open_store(f->store)};
+	struct writers *w = calloc(1, sizeof(*w));
 	pthread_t threads[THREADS];
+	w->store = open_store(f->store);
 	for (unsigned i = 0; i < THREADS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, write_on, &w), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, write_on, w), 0);
 	for (unsigned round = 0; round < 3; round++) {
-		unsigned before;
-		while ((before = w.acknowledged) < 50 * (round + 1))
+		unsigned before = w->count;
+		while (w->count < before + 50)
 			clock_sleep_until_ns(clock_mono_ns() + NS_PER_MS);
-		must(store_copy(&options, &copied, &err), &err);
-		unsigned after = w.next;
-		int64_t total = total_at(f->copied_store);
-		/* A batch is there whole or not at all. */
-		assert_int_equal(total % 4, 0);
-		assert_true(total >= before * 4 && total <= after * 4);
-		remove_directory(f->copy);
+		back_up_once(f, w);
 	}
-	w.stop = true;
+	verify_clean(f->store); /* by a checkpoint, while they write */
+	w->stop = true;
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	wait_no_checkpoints(f->store);
-	assert_int_equal(total_of(w.store), w.acknowledged * 4);
-	store_close(w.store);
+	assert_int_equal(total_of(w->store), w->count * 4);
+	store_close(w->store);
+	verify_clean(f->store);
+	free(w);
 }
 
 static void a_copy_of_a_copy_brings_everything_back(void **state)
@@ -338,6 +383,30 @@ static void a_store_whose_owner_does_not_listen_is_busy(void **state)
 	close(fd);
 }
 
+static void a_copy_short_of_memory_says_so_and_leaves_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct store_copy options = copy_of(f);
+	struct store_copied copied;
+	struct err err;
+	int rc = ERR_NOMEM;
+	struct store *store = open_store(f->store);
+	write_some(store, 0, 10);
+	store_close(store);
+	for (uint64_t nth = 1; rc && nth < 100; nth++) {
+		mem_fail_nth(nth);
+		rc = store_copy(&options, &copied, &err);
+		mem_fail_nth(0);
+		if (rc) {
+			assert_int_equal(rc, ERR_NOMEM);
+			assert_false(is_there(f->copy));
+			assert_false(is_there(f->partial));
+		}
+	}
+	assert_int_equal(rc, 0);
+	assert_int_equal(total_at(f->copied_store), 40);
+}
+
 /* ---- the socket ---- */
 
 static void ask(int fd, const char *line, char answer[512])
@@ -496,6 +565,7 @@ int main(void)
 		TEST(a_second_copy_to_the_same_place_is_refused),
 		TEST(a_store_that_is_closed_meanwhile_says_so),
 		TEST(a_store_whose_owner_does_not_listen_is_busy),
+		TEST(a_copy_short_of_memory_says_so_and_leaves_nothing),
 		TEST(the_socket_answers_a_line_with_a_line),
 		TEST(a_checkpoint_lives_as_long_as_its_connection),
 		TEST(a_line_without_an_end_is_hung_up_on),

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "help.h"
 #include "records.h"
 #include "store/embedded/run.h"
@@ -193,6 +194,26 @@ static void it_stops_when_it_is_told_to(void **state)
 	remove_directory(path);
 }
 
+static void short_of_memory_it_says_so(void **state)
+{
+	char path[64];
+	struct err err;
+	int rc = ERR_NOMEM;
+	unsigned nth = 1;
+	(void)state;
+	temp_directory(path);
+	make_store(path);
+	for (; rc && nth < 1000; nth++) {
+		mem_fail_nth(nth);
+		rc = try_verify(path, NULL, &err);
+		mem_fail_nth(0);
+		assert_true(rc == 0 || rc == ERR_NOMEM);
+	}
+	assert_int_equal(rc, 0);
+	assert_true(nth > 10);
+	remove_directory(path);
+}
+
 /* ---- files ---- */
 
 static void change_largest_table(const char *store_path, off_t at)
@@ -266,6 +287,7 @@ int main(void)
 		cmocka_unit_test(the_summary_counts_what_was_looked_at),
 		cmocka_unit_test(what_is_no_store_or_a_newer_one_is_refused),
 		cmocka_unit_test(it_stops_when_it_is_told_to),
+		cmocka_unit_test(short_of_memory_it_says_so),
 		cmocka_unit_test(a_changed_byte_of_a_table_is_found),
 		cmocka_unit_test(a_store_in_use_is_verified_by_a_checkpoint),
 	};
