@@ -105,10 +105,10 @@ static void print_time(const char *what, uint64_t time_ns)
 static void print_sizes(const struct store_sizes *sizes)
 {
 	const struct store_stats *totals = &sizes->totals;
-	printf("%-17s %12s %14s %12s\n", "part", "on disk", "keys (about)", "per sample");
+	printf("%-17s %12s %12s\n", "part", "on disk", "per sample");
 	for (size_t i = 0; i < sizes->part_count; i++) {
 		const struct store_part *part = &sizes->parts[i];
-		printf("%-17s %12s %14llu", part->name, SIZE(part->disk_bytes), (ull)part->keys);
+		printf("%-17s %12s", part->name, SIZE(part->disk_bytes));
 		if (totals->samples)
 			printf(" %10.3f B", (double)part->disk_bytes / (double)totals->samples);
 		printf("\n");

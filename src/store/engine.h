@@ -250,7 +250,6 @@ MUST_USE int store_verify(const struct store_verify *options, struct store_verif
 struct store_part {
 	const char *name;
 	uint64_t disk_bytes;
-	uint64_t keys; /* an estimate */
 };
 
 enum { STORE_PARTS_MAX = 12 };

@@ -467,17 +467,13 @@ int rocks_checkpoint(struct rocks *rocks, const char *path, struct err *err)
 	return rocks_error(said, "making a checkpoint of the database", err);
 }
 
-static uint64_t property_of(const struct rocks *rocks, enum rocks_family family, const char *name)
+uint64_t rocks_family_bytes(const struct rocks *rocks, enum rocks_family family)
 {
-	uint64_t value = 0;
-	return rocksdb_property_int_cf(rocks->db, rocks->family[family], name, &value) ? 0 : value;
-}
-
-void rocks_family_size(const struct rocks *rocks, enum rocks_family family, uint64_t *ret_bytes,
-		       uint64_t *ret_keys)
-{
-	*ret_bytes = property_of(rocks, family, "rocksdb.live-sst-files-size");
-	*ret_keys = property_of(rocks, family, "rocksdb.estimate-num-keys");
+	uint64_t bytes = 0;
+	return rocksdb_property_int_cf(rocks->db, rocks->family[family],
+				       "rocksdb.live-sst-files-size", &bytes)
+		       ? 0
+		       : bytes;
 }
 
 size_t rocks_cache_bytes(const struct rocks *rocks)

@@ -8,6 +8,7 @@
 
 #include <rocksdb/c.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "store/embedded/keys.h"
@@ -103,9 +104,8 @@ MUST_USE int rocks_iter_check(const struct rocks_iter *iter, struct err *err);
 /* Makes the new directory path a copy of everything written before, of hard links where the file system
  * lets it; what is in memory is written out first. */
 MUST_USE int rocks_checkpoint(struct rocks *rocks, const char *path, struct err *err);
-/* On disk, without what is only in the log; keys is an estimate. */
-void rocks_family_size(const struct rocks *rocks, enum rocks_family family, uint64_t *ret_bytes,
-		       uint64_t *ret_keys);
+/* In tables on disk, so without what is only in the log. */
+uint64_t rocks_family_bytes(const struct rocks *rocks, enum rocks_family family);
 
 /* Bytes in memory. */
 size_t rocks_cache_bytes(const struct rocks *rocks);

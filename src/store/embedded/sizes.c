@@ -38,9 +38,9 @@ static uint64_t log_bytes(const char *path)
 	return total;
 }
 
-static void add_part(struct store_sizes *sizes, const char *name, uint64_t bytes, uint64_t keys)
+static void add_part(struct store_sizes *sizes, const char *name, uint64_t bytes)
 {
-	sizes->parts[sizes->part_count++] = (struct store_part){name, bytes, keys};
+	sizes->parts[sizes->part_count++] = (struct store_part){name, bytes};
 }
 
 static int measure(struct rocks *rocks, const char *path, struct store_sizes *sizes,
@@ -49,15 +49,14 @@ static int measure(struct rocks *rocks, const char *path, struct store_sizes *si
 	uint64_t known = 0;
 	int rc = stats_read(rocks, &sizes->totals, err);
 	for (size_t i = 0; !rc && i < sizeof(families) / sizeof(families[0]); i++) {
-		uint64_t bytes, keys;
-		rocks_family_size(rocks, families[i].family, &bytes, &keys);
-		add_part(sizes, families[i].name, bytes, keys);
+		uint64_t bytes = rocks_family_bytes(rocks, families[i].family);
+		add_part(sizes, families[i].name, bytes);
 		known += bytes;
 	}
 	uint64_t log = log_bytes(path), all = sizes->totals.disk_bytes = directory_bytes(path);
-	add_part(sizes, "log", log, 0);
+	add_part(sizes, "log", log);
 	known += log;
-	add_part(sizes, "other", all > known ? all - known : 0, 0);
+	add_part(sizes, "other", all > known ? all - known : 0);
 	return rc;
 }
 

@@ -218,7 +218,7 @@ static void short_of_memory_it_says_so(void **state)
 
 static void change_largest_table(const char *store_path, off_t at)
 {
-	char pattern[128], byte;
+	char pattern[128], byte = 0;
 	const char *largest = NULL;
 	off_t most = 0;
 	glob_t found;
