@@ -92,20 +92,26 @@ static int write_synced(const char *path, const void *ptr, size_t len, struct er
 	return 0;
 }
 
-/* A rename is durable only once its directory is. */
-static int sync_dir_of(const char *path, struct err *err)
+int fd_sync_dir(const char *path, struct err *err)
+{
+	FD_AUTO int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set_errno(err, errno, "opening %s", path);
+	if (fsync(fd) < 0)
+		return err_set_errno(err, errno, "syncing %s", path);
+	return 0;
+}
+
+int fd_sync_dir_of(const char *path, struct err *err)
 {
 	char dir[PATH_MAX];
 	struct str whole = str_of(path);
+	while (whole.len > 1 && whole.ptr[whole.len - 1] == '/')
+		whole.len--;
 	ptrdiff_t slash = str_rfind_char(whole, '/');
 
 	str_copy(dir, sizeof(dir), slash < 0 ? STR(".") : str_sub(whole, 0, (size_t)slash + 1));
-	FD_AUTO int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return err_set_errno(err, errno, "opening %s", dir);
-	if (fsync(fd) < 0)
-		return err_set_errno(err, errno, "syncing %s", dir);
-	return 0;
+	return fd_sync_dir(dir, err);
 }
 
 int fd_replace_file(const char *path, const void *ptr, size_t len, struct err *err)
@@ -122,7 +128,7 @@ int fd_replace_file(const char *path, const void *ptr, size_t len, struct err *e
 		unlink(tmp);
 		return code;
 	}
-	return sync_dir_of(path, err);
+	return fd_sync_dir_of(path, err);
 }
 
 static int make_dir(const char *path, unsigned mode, struct err *err)

@@ -183,12 +183,25 @@ static int upgrade(struct store *store, const struct key *key, struct err *err)
 	return rc ? err_wrap(err, "taking the store over into format 2") : 0;
 }
 
+/* RocksDB syncs the names in its own directory, and nobody else that of `db` or of the store: without
+ * this, all that was acknowledged could be gone with the directory after a power cut. A directory
+ * above that we may not read is none that we made. */
+static int sync_names(const struct store *store, struct err *err)
+{
+	int rc = fd_sync_dir(store->path, err);
+	rc = rc ? rc : fd_sync_dir_of(store->path, err);
+	return rc == ERR_DENIED ? 0 : rc;
+}
+
 int format_open(struct store *store, struct err *err)
 {
 	struct key key = key_meta(META_FORMAT);
 	struct rocks_value value;
 	uint32_t version = FORMAT_VERSION;
-	int rc = rocks_get(store->rocks, NULL, FAMILY_META, key_str(&key), &value, err);
+	int rc = sync_names(store, err);
+	if (rc)
+		return rc;
+	rc = rocks_get(store->rocks, NULL, FAMILY_META, key_str(&key), &value, err);
 	if (!rc)
 		rc = value.bytes.ptr ? read_record(store, value.bytes, &version, err)
 				     : make_record(store, &key, err);
