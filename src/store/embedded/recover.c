@@ -8,6 +8,11 @@
  * and the writer starts from what the database then says. While it cannot be
  * opened for writing it is opened for reading, so that queries go on.
  *
+ * After a sync that failed, the kernel still gives back what it never brought
+ * to the disk, and a second sync of it succeeds (fsync(2), EIO). So what is
+ * read back from the log is written out as tables, which are synced anew,
+ * before a client's retry may be acknowledged as known.
+ *
  * A table with a damaged block fails its compaction, and with it every write.
  * So then the database goes on without compactions until the next start: only
  * what needs the damaged block fails. */
@@ -40,7 +45,9 @@ int disk_check(const struct store *store, struct err *err)
 
 static int open_again(struct store *store, struct err *err)
 {
-	int rc = rocks_open(store->database_path, &store->plan.rocks, false, &store->rocks, err);
+	struct rocks_limits limits = store->plan.rocks;
+	limits.doubt_log = true;
+	int rc = rocks_open(store->database_path, &limits, false, &store->rocks, err);
 	if (!rc)
 		return 0;
 	struct err ignored;

@@ -3,12 +3,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -137,7 +139,7 @@ static rocksdb_options_t *make_options(enum rocks_family family, const struct ro
 	set_table(o, family, cache);
 	rocksdb_options_set_compression(o, rocksdb_zstd_compression);
 	rocksdb_options_set_compression_options(o, -14, ZSTD_LEVEL, 0, 0);
-	return avoid_flush_at_open(o);
+	return limits->doubt_log ? o : avoid_flush_at_open(o);
 }
 
 /* ---- a directory that has lost a file ---- */
@@ -147,11 +149,17 @@ struct contents {
 	char manifest[MANIFEST_NAME_MAX];
 };
 
+static bool is_log(const char *name)
+{
+	size_t len = strlen(name);
+	return len > 4 && strcmp(name + len - 4, ".log") == 0;
+}
+
 static void look_at(struct contents *contents, int directory, const char *name)
 {
 	size_t len = strlen(name);
 	struct stat st;
-	bool log = len > 4 && strcmp(name + len - 4, ".log") == 0;
+	bool log = is_log(name);
 	if (strcmp(name, "CURRENT") == 0)
 		contents->current = true;
 	else if (strncmp(name, "MANIFEST-", 9) == 0 && strcmp(name, contents->manifest) > 0)
@@ -182,6 +190,35 @@ static int check_contents(const char *path, bool *ret_fresh, struct err *err)
 		       "newest MANIFEST file (%s) and a newline: write it back, or restore %s from "
 		       "a copy",
 		       path, *contents.manifest ? contents.manifest : "which is missing too", path);
+}
+
+/* ---- a log that a process left behind ---- */
+
+static int sync_log(const char *path, const char *name, struct err *err)
+{
+	char log[PATH_MAX];
+	snprintf(log, sizeof(log), "%s/%s", path, name);
+	FD_AUTO int fd = open(log, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_set_errno(err, errno, "opening %s", log);
+	return fsync(fd) ? err_set_errno(err, errno, "syncing %s", log) : 0;
+}
+
+/* A process that was killed between writing its log and syncing it leaves records that only the kernel
+ * has. RocksDB reads them back and takes them for safe: tables that it writes of one family would
+ * refer to what the log has of another, and a client's retry would be acknowledged as known. So they
+ * are made safe first. */
+static int sync_logs(const char *path, struct err *err)
+{
+	DIR *directory = opendir(path);
+	int rc = 0;
+	if (!directory)
+		return errno == ENOENT ? 0 : err_set_errno(err, errno, "opening %s", path);
+	for (struct dirent *entry = readdir(directory); !rc && entry; entry = readdir(directory))
+		if (is_log(entry->d_name))
+			rc = sync_log(path, entry->d_name, err);
+	closedir(directory);
+	return rc ? rc : fd_sync_dir(path, err);
 }
 
 /* ---- opening ---- */
@@ -222,6 +259,8 @@ static int open_database(struct rocks *rocks, const char *path, struct err *err)
 {
 	bool fresh;
 	int rc = check_contents(path, &fresh, err);
+	if (!rc && !rocks->read_only)
+		rc = sync_logs(path, err);
 	if (rc)
 		return rc;
 	rocksdb_options_set_create_if_missing(rocks->options[0], fresh);
