@@ -102,7 +102,7 @@ static void print_time(const char *what, uint64_t time_ns)
 	printf("%-17s %s\n", what, text);
 }
 
-static void print_sizes(const struct store_sizes *sizes)
+static void print_sizes(const struct store_measured *sizes)
 {
 	const struct store_stats *totals = &sizes->totals;
 	printf("%-17s %12s %12s\n", "part", "on disk", "per sample");
@@ -127,7 +127,7 @@ int store_look_stats(int argc, char **argv)
 {
 	const char *data_dir = "/var/lib/cresset";
 	char path[PLACE_MAX];
-	struct store_sizes sizes;
+	struct store_measured sizes;
 	const struct option_row rows[] = {
 		{"data-dir", "DIR", data_dir, "where the profiles are", &data_dir, NULL, NULL},
 	};

@@ -254,11 +254,11 @@ struct store_part {
 
 enum { STORE_PARTS_MAX = 12 };
 
-struct store_sizes {
+struct store_measured {
 	struct store_part parts[STORE_PARTS_MAX];
 	size_t part_count;
 	struct store_stats totals;
 };
 
 /* What takes how much of the disk, without reading it. */
-MUST_USE int store_measure(const char *path, struct store_sizes *ret, struct err *err);
+MUST_USE int store_measure(const char *path, struct store_measured *ret, struct err *err);

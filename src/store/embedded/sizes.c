@@ -38,12 +38,12 @@ static uint64_t log_bytes(const char *path)
 	return total;
 }
 
-static void add_part(struct store_sizes *sizes, const char *name, uint64_t bytes)
+static void add_part(struct store_measured *sizes, const char *name, uint64_t bytes)
 {
 	sizes->parts[sizes->part_count++] = (struct store_part){name, bytes};
 }
 
-static int measure(struct rocks *rocks, const char *path, struct store_sizes *sizes,
+static int measure(struct rocks *rocks, const char *path, struct store_measured *sizes,
 		   struct err *err)
 {
 	uint64_t known = 0;
@@ -60,7 +60,7 @@ static int measure(struct rocks *rocks, const char *path, struct store_sizes *si
 	return rc;
 }
 
-static int open_and_measure(const struct lease *lease, struct store_sizes *sizes, struct err *err)
+static int open_and_measure(const struct lease *lease, struct store_measured *sizes, struct err *err)
 {
 	char path[PLACE_MAX + 8];
 	const struct rocks_limits limits = {.block_cache_bytes = 8 * MIB,
@@ -74,10 +74,10 @@ static int open_and_measure(const struct lease *lease, struct store_sizes *sizes
 	return rc;
 }
 
-int store_measure(const char *path, struct store_sizes *ret, struct err *err)
+int store_measure(const char *path, struct store_measured *ret, struct err *err)
 {
 	struct lease lease = {.lock_fd = -1, .control_fd = -1};
-	struct store_sizes sizes = {0};
+	struct store_measured sizes = {0};
 	int rc = lease_take(path, &lease, err);
 	if (rc)
 		return rc;
