@@ -88,6 +88,7 @@ int store_open(const struct store_options *options, struct store **ret, struct e
 	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&store->rocks_lock, &attr);
 	pthread_rwlockattr_destroy(&attr);
+	pthread_mutex_init(&store->symbols_lock, NULL);
 	int rc = open_parts(store, err);
 	if (rc) {
 		store_close(store);
@@ -109,6 +110,7 @@ void store_close(struct store *store)
 	rocks_close(store->rocks);
 	fd_close(&store->lock_fd);
 	pthread_rwlock_destroy(&store->rocks_lock);
+	pthread_mutex_destroy(&store->symbols_lock);
 	mem_free(store->path);
 	mem_free(store->database_path);
 	mem_free(store);

@@ -262,3 +262,62 @@ struct store_measured {
 
 /* What takes how much of the disk, without reading it. */
 MUST_USE int store_measure(const char *path, struct store_measured *ret, struct err *err);
+
+/* ---- names that come after the frames (docs/symbols.md) ---- */
+
+enum {
+	STORE_SYMBOLS_MAX = 4 * 1000 * 1000,	     /* functions of one build id */
+	STORE_SYMBOLS_BYTES_MAX = 128 * 1024 * 1024, /* their stored form before compression */
+	STORE_SYMBOL_TEXT_MAX = 65535,		     /* bytes of one name */
+	STORE_BUILD_ID_MAX = 256,
+	STORE_SYMBOLS_SOURCE_MAX = 64,
+};
+
+/* One function of an executable file. */
+struct store_symbol {
+	uint64_t start;		/* address in the ELF file */
+	uint64_t size;		/* 0: to the next start; the last one 4 KiB */
+	struct str name;	/* as people read it (demangled); not empty */
+	struct str system_name; /* mangled, if it differs, or "" */
+	struct str filename;	/* or "" */
+};
+
+struct store_symbols {
+	struct str build_id;
+	struct str source; /* "upload", "debuginfod" */
+	uint64_t time_ns;  /* when they came, since 1970 */
+	uint64_t functions;
+	uint64_t size_bytes; /* stored form before compression */
+};
+
+struct store_missing {
+	struct str build_id;
+	struct str mapping; /* file name of one of its frames */
+	uint64_t frames;    /* without a name */
+};
+
+/* Names for frames of a build id that have none, in all that is stored and all that will come: from now on
+ * answers hold them, and nothing is rewritten. Replaces what the build id had before, whole; durable when it
+ * returns. Functions in any order; where they overlap, the one that starts last counts, and the first given of
+ * those that start at one place. *ret_replaced (may be NULL): the build id had some. The tenant is made when it
+ * is new. ERR_INVALID (no build id, no function, one without a name, a text that is too long), ERR_LIMIT, ERR_IO. */
+MUST_USE int store_symbols_put(struct store *store, struct str tenant, struct str build_id,
+			       struct str source, const struct store_symbol *symbols, size_t count,
+			       bool *ret_replaced, struct err *err);
+/* ERR_NOT_FOUND: the build id has none. */
+MUST_USE int store_symbols_delete(struct store *store, struct str tenant, struct str build_id,
+				  struct err *err);
+/* ERR_NOT_FOUND: the build id has none. */
+MUST_USE int store_symbols_get(struct store *store, struct str tenant, struct str build_id,
+			       struct arena *arena, struct store_symbols *ret, struct err *err);
+/* Sorted by build id. */
+MUST_USE int store_symbols_list(struct store *store, struct str tenant, struct arena *arena,
+				struct store_symbols **ret, size_t *ret_count, struct err *err);
+/* The build ids of frames that have no name, and no symbols here; most frames first. Reads the frames with
+ * ids from *from_frame on (NULL: all), and sets it to where the next call goes on. */
+MUST_USE int store_symbols_missing(struct store *store, struct str tenant, uint32_t *from_frame,
+				   struct arena *arena, struct store_missing **ret,
+				   size_t *ret_count, struct err *err);
+/* Every tenant that ever wrote, sorted. */
+MUST_USE int store_tenants(struct store *store, struct arena *arena, struct str **ret,
+			   size_t *ret_count, struct err *err);

@@ -71,6 +71,10 @@ struct store {
 	struct writer writer;
 	struct maintenance maintenance;
 	struct control *control; /* NULL: no other program can ask us */
+	pthread_mutex_t symbols_lock; /* one change of symbols at a time */
+	/* Grows after symbols changed. Who keeps answers reads it before it opens its snapshot, and takes
+	 * an answer as stale once it is another. */
+	_Atomic uint64_t symbols_generation;
 };
 
 /* writer.c */

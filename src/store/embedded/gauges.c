@@ -47,6 +47,15 @@ struct metric store_rows_read_total = METRIC_COUNTER_INIT("cresset_store_rows_re
 							  "Samples in blocks that queries opened.");
 struct metric store_blocks_read_total = METRIC_COUNTER_INIT("cresset_store_blocks_read_total", NULL,
 							    "Sample blocks that queries opened.");
+struct metric store_symbols_total =
+	METRIC_COUNTER_INIT("cresset_store_symbols_total", NULL,
+			    "Functions whose names were stored for frames without one.");
+struct metric store_symbols_named_total =
+	METRIC_COUNTER_INIT("cresset_store_symbols_named_total", NULL,
+			    "Frames of answers that got their name from late symbols.");
+struct metric store_symbol_runs_read_total =
+	METRIC_COUNTER_INIT("cresset_store_symbol_runs_read_total", NULL,
+			    "Runs of late symbols that queries read.");
 struct histogram store_sync_seconds =
 	HISTOGRAM_INIT("cresset_store_sync_seconds", NULL,
 		       "Time of one write and sync of the database's log.", FIRST_BUCKET_NS);

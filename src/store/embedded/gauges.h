@@ -9,6 +9,7 @@ extern struct metric store_requests_total, store_duplicates_total, store_refused
 	store_days_dropped_total, store_block_cache_bytes, store_write_buffer_bytes,
 	store_id_cache_bytes, store_page_cache_bytes, store_rows_read_total,
 	store_blocks_read_total;
+extern struct metric store_symbols_total, store_symbols_named_total, store_symbol_runs_read_total;
 extern struct histogram store_sync_seconds, store_ack_seconds, store_query_seconds;
 
 /* Shows the counters with 0, so that a rate over the first failure is not missed. */

@@ -85,6 +85,13 @@ struct key key_hash(uint32_t tenant, enum key_kind kind, struct hash128 hash)
 	return key;
 }
 
+struct key key_symbol(uint32_t tenant, struct hash128 build_id, uint64_t start)
+{
+	struct key key = key_hash(tenant, KEY_SYMBOL, build_id);
+	key_u64(&key, start);
+	return key;
+}
+
 struct key key_samples_day(uint32_t tenant, uint32_t day)
 {
 	struct key key = {0};
@@ -209,6 +216,14 @@ uint32_t key_part(struct str bytes, unsigned nth)
 {
 	size_t offset = 5 + (size_t)nth * 4;
 	return bytes.len >= offset + 4 ? u32_at(bytes, offset) : 0;
+}
+
+bool key_parse_symbol(struct str bytes, uint64_t *ret_start)
+{
+	if (bytes.len != 29)
+		return false;
+	*ret_start = u64_at(bytes, 21);
+	return true;
 }
 
 bool key_parse_meta_day(struct str bytes, uint32_t *ret_tenant, uint32_t *ret_day)

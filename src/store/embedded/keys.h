@@ -29,7 +29,8 @@ enum key_kind {
 	KEY_SERIES = 'l',  /* labels of a series */
 	KEY_POSTING = 'p', /* label value -> series */
 	KEY_DAY = 'd',	   /* series that has samples on a day */
-	KEY_SYMBOL = 'y',  /* reserved: names that came after the frame */
+	KEY_SYMBOL = 'y',  /* names that came after the frame: build id, address */
+	KEY_SYMBOLS = 'Y', /* what is known of a build id's */
 	/* In the family meta, before the tenant: */
 	META_FORMAT = 'F',
 	META_TENANT = 'T',   /* name -> tenant */
@@ -62,6 +63,8 @@ struct key key_kind_u32(uint32_t tenant, enum key_kind kind, uint32_t a);
 struct key key_kind_u32x2(uint32_t tenant, enum key_kind kind, uint32_t a, uint32_t b);
 struct key key_posting(uint32_t tenant, uint32_t name, uint32_t value, uint32_t series);
 struct key key_hash(uint32_t tenant, enum key_kind kind, struct hash128 hash);
+/* dict: a run of symbols that begins at an address. */
+struct key key_symbol(uint32_t tenant, struct hash128 build_id, uint64_t start);
 /* samples */
 struct key key_samples(const struct sample_key *sample);
 struct key key_samples_day(uint32_t tenant, uint32_t day);
@@ -83,5 +86,7 @@ bool key_parse_samples(struct str bytes, struct sample_key *ret);
 bool key_parse_sums(struct str bytes, uint8_t *ret_level, struct sample_key *ret);
 /* The nth (from 0) u32 behind tenant and kind; 0 when the key is too short. */
 uint32_t key_part(struct str bytes, unsigned nth);
+/* Of a run of symbols. */
+bool key_parse_symbol(struct str bytes, uint64_t *ret_start);
 /* Of a meta day. */
 bool key_parse_meta_day(struct str bytes, uint32_t *ret_tenant, uint32_t *ret_day);

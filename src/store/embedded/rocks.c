@@ -436,6 +436,11 @@ void rocks_iter_seek(struct rocks_iter *iter, const struct key *key)
 	rocksdb_iter_seek(iter->it, key->bytes, key->len);
 }
 
+void rocks_iter_seek_back(struct rocks_iter *iter, const struct key *key)
+{
+	rocksdb_iter_seek_for_prev(iter->it, key->bytes, key->len);
+}
+
 struct str rocks_iter_key(struct rocks_iter *iter)
 {
 	struct str key;
@@ -471,6 +476,12 @@ void rocks_put(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_fami
 {
 	rocksdb_writebatch_put_cf(batch, rocks->family[family], key.ptr, key.len, value.ptr,
 				  value.len);
+}
+
+void rocks_delete(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
+		  struct str key)
+{
+	rocksdb_writebatch_delete_cf(batch, rocks->family[family], key.ptr, key.len);
 }
 
 void rocks_delete_range(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,

@@ -79,6 +79,8 @@ void rocks_value_free(struct rocks_value *value);
 MUST_USE int rocks_write_synced(struct rocks *rocks, rocksdb_writebatch_t *batch, struct err *err);
 void rocks_put(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
 	       struct str key, struct str value);
+void rocks_delete(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
+		  struct str key);
 void rocks_delete_range(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
 			const struct key *from, const struct key *to);
 /* Gives the space of a deleted range back to the file system; slow. */
@@ -97,6 +99,8 @@ void rocks_iter_close(struct rocks_iter *iter); /* a zeroed one is fine, and twi
 bool rocks_iter_valid(const struct rocks_iter *iter);
 void rocks_iter_next(struct rocks_iter *iter);
 void rocks_iter_seek(struct rocks_iter *iter, const struct key *key);
+/* To the last key that is not behind key (and in the range). */
+void rocks_iter_seek_back(struct rocks_iter *iter, const struct key *key);
 struct str rocks_iter_key(struct rocks_iter *iter);
 struct str rocks_iter_value(struct rocks_iter *iter);
 /* After valid turned false: was that the end, or an error? */

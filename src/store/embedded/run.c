@@ -88,8 +88,8 @@ static int get_head(struct cur *in, size_t max, size_t *ret_count, struct err *e
 /* Sticky, as the cursor. */
 static void get_column(struct cur *in, int64_t *values, size_t count)
 {
-	uint64_t len = cur_uleb(in);
-	if (len > cur_left(in) || !column_decode(cur_bytes(in, (size_t)len), count, values))
+	struct str bytes = cur_bytes(in, (size_t)cur_uleb(in));
+	if (in->bad || !column_decode(bytes, count, values))
 		in->bad = true;
 }
 

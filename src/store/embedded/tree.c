@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "store/embedded/answer.h"
+#include "store/embedded/symbols.h"
 
 struct shape {
 	struct query *query;
@@ -84,7 +85,7 @@ static int build_frames(struct shape *shape, struct store_tree *ret, struct err 
 		};
 	}
 	ret->frames = frames;
-	return 0;
+	return symbols_name(shape->query, shape->arena, frames, ret->frame_count, err);
 }
 
 static int build_nodes(struct shape *shape, struct store_tree *ret, struct err *err)

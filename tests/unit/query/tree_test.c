@@ -84,6 +84,24 @@ static void a_frame_without_a_symbol_keeps_its_address(void **state)
 	arena_deinit(&arena);
 }
 
+/* As frames that late symbols named: each address of the function is a frame of the store's. */
+static void addresses_of_one_function_are_one_node(void **state)
+{
+	struct stacks s;
+	(void)state;
+	stacks_init(&s, "main;f 3\nmain;f 4\n");
+	for (uint32_t i = 1; i < s.tree.node_count; i++) {
+		s.frames[i].line = 0;
+		s.frames[i].address = 0x1000 + i;
+		s.frames[i].mapping = STR("libx.so");
+		s.frames[i].build_id = STR("c0ffee");
+	}
+	struct query_tree tree = stacks_tree(&s);
+	assert_int_equal(tree.count, 3);
+	assert_folded(&s.arena, &tree, "main;f 7\n");
+	arena_deinit(&s.arena);
+}
+
 static struct query_tree folded_to(struct stacks *s, uint64_t max_nodes)
 {
 	struct query_tree tree = stacks_tree(s), small;
@@ -286,6 +304,7 @@ int main(void)
 		cmocka_unit_test(no_samples_are_an_empty_tree),
 		cmocka_unit_test(sums_do_not_wrap),
 		cmocka_unit_test(a_frame_without_a_symbol_keeps_its_address),
+		cmocka_unit_test(addresses_of_one_function_are_one_node),
 		cmocka_unit_test(small_nodes_fold_into_other),
 		cmocka_unit_test(ties_with_the_bound_are_kept),
 		cmocka_unit_test(nodes_called_other_fold_without_a_limit_too),
