@@ -1,4 +1,4 @@
-/* gzip and zlib of whole messages, bounded (libdeflate). Any thread. */
+/* gzip (libdeflate) and zstd (libzstd) of whole messages, bounded. Any thread. */
 #pragma once
 
 #include "base/buf.h"
@@ -9,3 +9,6 @@
  * whatever the header promises; ERR_INVALID on broken input. */
 MUST_USE int zip_gunzip(struct str packed, size_t limit_bytes, struct buf *out, struct err *err);
 MUST_USE int zip_gzip(struct str plain, int level, struct buf *out, struct err *err);
+
+/* The same for zstd: all frames (RFC 8878), windows of up to 128 MiB. */
+MUST_USE int zip_unzstd(struct str packed, size_t limit_bytes, struct buf *out, struct err *err);
