@@ -22,11 +22,12 @@ int cmd_agent(int argc, char **argv);
 int cmd_server(int argc, char **argv);
 int cmd_query(int argc, char **argv);
 int cmd_store(int argc, char **argv);
+int cmd_symbols(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 /* A long option: "--name=VALUE", "--name VALUE", or "--name" for a flag (also with one dash). */
 struct option_row {
-	const char *name;    /* "listen" */
+	const char *name;    /* "listen"; NULL: takes the arguments that are no options */
 	const char *arg;     /* "HOST:PORT", or NULL for a flag */
 	const char *initial; /* what help says about the default, or NULL */
 	const char *help;

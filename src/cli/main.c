@@ -14,6 +14,7 @@ static const struct command commands[] = {
 	{"server", "store profiles and answer queries, as a Pyroscope server", cmd_server},
 	{"query", "print a flame graph of a server in the terminal", cmd_query},
 	{"store", "back up, restore, verify and measure the profiles on disk", cmd_store},
+	{"symbols", "give a server names for frames that have none", cmd_symbols},
 	{"doctor", "say what works on this host and what does not", cmd_doctor},
 };
 

@@ -45,6 +45,8 @@ static void print_usage(const char *usage, const struct option_row *rows, size_t
 	printf("%s\nOptions:\n", usage);
 	for (size_t i = 0; i < row_count; i++) {
 		char left[64];
+		if (!rows[i].name)
+			continue;
 		snprintf(left, sizeof(left), "--%s%s%s", rows[i].name, rows[i].arg ? "=" : "",
 			 rows[i].arg ? rows[i].arg : "");
 		print_row(left, rows[i].help, rows[i].initial);
@@ -57,7 +59,16 @@ static const struct option_row *find_row(const struct option_row *rows, size_t r
 					 struct str name)
 {
 	for (size_t i = 0; i < row_count; i++)
-		if (str_equal(str_of(rows[i].name), name))
+		if (rows[i].name && str_equal(str_of(rows[i].name), name))
+			return &rows[i];
+	return NULL;
+}
+
+/* The one for arguments that are no options, or NULL. */
+static const struct option_row *find_plain_row(const struct option_row *rows, size_t row_count)
+{
+	for (size_t i = 0; i < row_count; i++)
+		if (!rows[i].name)
 			return &rows[i];
 	return NULL;
 }
@@ -66,9 +77,10 @@ static int say_unknown(const char *command, const struct option_row *rows, size_
 		       struct str name)
 {
 	const char *names[OPTIONS_MAX];
-	size_t count = row_count < OPTIONS_MAX ? row_count : OPTIONS_MAX;
-	for (size_t i = 0; i < count; i++)
-		names[i] = rows[i].name;
+	size_t count = 0;
+	for (size_t i = 0; i < row_count && count < OPTIONS_MAX; i++)
+		if (rows[i].name)
+			names[count++] = rows[i].name;
 	const char *best = config_suggest(name, names, count);
 	fprintf(stderr, "cresset %s: there is no option --%.*s", command, STR_ARG(name));
 	if (best)
@@ -94,16 +106,23 @@ static int say_value(const char *command, const struct option_row *row, bool wan
 	return CLI_USAGE;
 }
 
+static int take_plain(const char *command, const struct option_row *row, const char *text)
+{
+	if (row) {
+		store_value(row, text);
+		return CLI_OK;
+	}
+	fprintf(stderr, "cresset %s: \"%s\" is not an option; --help lists them\n", command, text);
+	return CLI_USAGE;
+}
+
 /* One argument (and the next one, if it is its value). Moves *at past what it took. */
 static int take_option(const char *command, const struct option_row *rows, size_t row_count,
 		       int argc, char **argv, int *at)
 {
 	const char *text = argv[*at];
-	if (text[0] != '-' || text[1] == '\0') {
-		fprintf(stderr, "cresset %s: \"%s\" is not an option; --help lists them\n", command,
-			text);
-		return CLI_USAGE;
-	}
+	if (text[0] != '-' || text[1] == '\0')
+		return take_plain(command, find_plain_row(rows, row_count), argv[(*at)++]);
 	struct str rest = str_of(text + (text[1] == '-' ? 2 : 1)), name;
 	bool with_value = str_find_char(rest, '=') >= 0;
 	(void)str_next(&rest, '=', &name);

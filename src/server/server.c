@@ -1,4 +1,4 @@
-/* Putting the parts together: store, ingest, query API, page, one listener. */
+/* Putting the parts together: store, ingest, query API, symbols, page, one listener. */
 #include "server/server.h"
 
 #include <stdio.h>
@@ -10,16 +10,20 @@
 #include "server/api.h"
 #include "server/assets.h"
 #include "server/config_flags.h"
+#include "server/debuginfod.h"
 #include "server/ingest.h"
 #include "server/pages.h"
+#include "server/symbols_api.h"
 #include "store/engine.h"
 
-enum { FIXED_ROUTES = 9 };
+enum { FIXED_ROUTES = 12 };
 
 struct server {
 	struct store *store;
 	struct ingest *ingest;
 	struct net_server *net;
+	struct debuginfod *debuginfod;
+	struct symbols_api symbols;
 	struct api api;
 	struct arena arena; /* routes and texts */
 	struct net_route *routes;
@@ -56,6 +60,19 @@ static void add_fixed_routes(struct server *server)
 		 .path = INGEST_HTTP_PATH,
 		 .handler = ingest_http,
 		 .user = server->ingest},
+		{.method = "POST",
+		 .path = SYMBOLS_API_PATH,
+		 .handler = symbols_api_upload,
+		 .user = &server->symbols,
+		 .body_limit_bytes = SYMBOLS_PACKED_MAX},
+		{.method = "GET",
+		 .path = SYMBOLS_API_PATH,
+		 .handler = symbols_api_list,
+		 .user = &server->symbols},
+		{.method = "DELETE",
+		 .path = SYMBOLS_API_PATH "/*",
+		 .handler = symbols_api_delete,
+		 .user = &server->symbols},
 		{.method = "GET", .path = "/ready", .handler = pages_ready, .on_loop = true},
 		{.method = "GET", .path = "/metrics", .handler = pages_metrics},
 		{.method = "GET",
@@ -157,6 +174,16 @@ static int open_ingest(struct server *server, const struct server_config *config
 	return ingest_create(&ingest, server->store, &server->ingest, err);
 }
 
+static int start_debuginfod(struct server *server, const struct server_config *config,
+			    struct err *err)
+{
+	const struct debuginfod_config debuginfod = {.url = config->debuginfod_url.ptr,
+						     .interval_ns = config->debuginfod_interval_ns};
+	if (config->debuginfod_url.len == 0)
+		return 0;
+	return debuginfod_start(&debuginfod, server->store, &server->debuginfod, err);
+}
+
 static const char *optional(struct str text)
 {
 	return text.len > 0 ? text.ptr : NULL;
@@ -216,7 +243,9 @@ static int start(struct server *server, const struct server_config *config, stru
 	if (rc)
 		return rc;
 	server->api = (struct api){server->store, server->ingest, &config->limits};
+	symbols_api_init(&server->symbols, server->store, server->ingest);
 	rc = make_routes(server, err);
+	rc = rc ? rc : start_debuginfod(server, config, err);
 	return rc ? rc : listen(server, config, err);
 }
 
@@ -244,6 +273,7 @@ void server_stop(struct server *server)
 	if (!server)
 		return;
 	net_server_stop(server->net);
+	debuginfod_stop(server->debuginfod);
 	ingest_destroy(server->ingest);
 	store_close(server->store);
 	arena_deinit(&server->arena);

@@ -60,6 +60,8 @@ struct server_config {
 		data_path; /* "": storage.filesystem.dir, else ./data; the store is in its "store" */
 	struct str storage_backend, storage_dir;
 	struct str target;
+	struct str
+		debuginfod_url; /* where symbols of frames without names are fetched; "": nowhere */
 	bool multitenancy;
 	bool disable_push; /* accepted: the server never profiles itself */
 	bool reporting;	   /* accepted: the server never calls home */
@@ -71,7 +73,8 @@ struct server_config {
 	/* Only callers (cresset up). */
 	const char *unix_socket; /* one more listener, "unix:/path"; NULL: none */
 	bool service_from_executable;
-	uint64_t memory_bytes; /* of the store; 0: its default */
+	uint64_t memory_bytes;		 /* of the store; 0: its default */
+	uint64_t debuginfod_interval_ns; /* between looks for such frames; 0: 30 s */
 };
 
 MUST_USE int server_config_default(struct arena *arena, struct server_config *ret, struct err *err);

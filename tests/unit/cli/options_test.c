@@ -111,6 +111,21 @@ static void every_command_knows_its_version(void **state)
 	assert_string_equal(listen_on, "--version");
 }
 
+static void words_go_to_the_row_without_a_name_where_there_is_one(void **state)
+{
+	const char *url = NULL;
+	const struct option_row with_words[] = {
+		{"url", "URL", NULL, "a place", &url, NULL, NULL},
+		{NULL, NULL, NULL, NULL, NULL, count, NULL},
+	};
+	char *argv[] = {"symbols", "one", "--url", "three", "seven", NULL};
+	(void)state;
+	times = 0;
+	assert_int_equal(cli_options("symbols", "", with_words, 2, 5, argv), CLI_OK);
+	assert_string_equal(url, "three");
+	assert_int_equal(times, 8);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -118,6 +133,7 @@ int main(void)
 		cmocka_unit_test(wrong_usage_is_named_on_one_line),
 		cmocka_unit_test(help_fits_a_terminal_of_80_columns),
 		cmocka_unit_test(every_command_knows_its_version),
+		cmocka_unit_test(words_go_to_the_row_without_a_name_where_there_is_one),
 	};
 	return cmocka_run_group_tests_name("cli/options", tests, NULL, NULL);
 }

@@ -93,6 +93,7 @@ static void defaults_are_those_of_pyroscope(void **state)
 	assert_true(f->config.limits.retention_ns == 31LL * 24 * 3600 * NS_PER_S);
 	assert_int_equal(f->config.http.log_level, LOG_INFO);
 	assert_false(f->config.multitenancy);
+	assert_str(f->config.debuginfod_url, "");
 	assert_int_equal(f->warnings.len, 0);
 }
 
@@ -123,8 +124,10 @@ static void flags_win_over_the_file(void **state)
 	char port[] = "--server.http-listen-port", value[] = "5050", level[] = "-log.level=debug";
 	write_file(f, "server:\n  http_listen_port: 1\n  http_listen_address: 127.0.0.1\n"
 		      "  log_level: error\npyroscopedb:\n  data_path: /data\n"
-		      "multitenancy_enabled: true\n");
+		      "multitenancy_enabled: true\n"
+		      "symbols:\n  debuginfod_url: http://127.0.0.1:8002\n");
 	must(f, LOAD(f, f->flag, port, value, level));
+	assert_str(f->config.debuginfod_url, "http://127.0.0.1:8002");
 	assert_int_equal(f->config.http.port, 5050);
 	assert_int_equal(f->config.http.log_level, LOG_DEBUG);
 	assert_str(f->config.http.address, "127.0.0.1");

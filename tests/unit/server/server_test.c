@@ -261,6 +261,29 @@ static void the_small_pages_answer(void **state)
 	ask(f, "GET", "/querier.v1.QuerierService/LabelNames", NULL, 405);
 }
 
+static void symbols_are_taken_in_listed_and_deleted(void **state)
+{
+	struct fixture *f = *state;
+	push(f, f->client);
+	assert_has(ask(f, "POST", "/api/v1/symbols", "{}", 400), "not an ELF file");
+	assert_has(ask(f, "GET", "/api/v1/symbols", NULL, 200), "{\"symbols\":[],\"missing\":[]}");
+	assert_has(ask(f, "DELETE", "/api/v1/symbols/c0ffee", NULL, 404),
+		   "no symbols of build id c0ffee");
+	ask(f, "DELETE", "/api/v1/symbols", NULL, 405);
+}
+
+static void a_debuginfod_that_is_no_url_is_said_plainly(void **state)
+{
+	struct fixture *f = *state;
+	struct server_config second = f->config;
+	struct server *server = NULL;
+	second.unix_socket = NULL;
+	second.data_path = arena_printf(&f->arena, "%s/second", f->path);
+	second.debuginfod_url = STR("ftp://example.org");
+	assert_int_equal(server_start(&second, &server, &f->err), ERR_INVALID);
+	assert_non_null(strstr(f->err.text, "symbols.debuginfod_url: \"ftp://example.org\""));
+}
+
 static void a_port_or_store_in_use_is_said_plainly(void **state)
 {
 	struct fixture *f = *state;
@@ -288,6 +311,8 @@ int main(void)
 		TEST(many_push_and_ask_at_once_and_nothing_is_lost),
 		TEST(the_unix_socket_is_a_door_too),
 		TEST(the_small_pages_answer),
+		TEST(symbols_are_taken_in_listed_and_deleted),
+		TEST(a_debuginfod_that_is_no_url_is_said_plainly),
 		TEST(a_port_or_store_in_use_is_said_plainly),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
