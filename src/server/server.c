@@ -121,7 +121,7 @@ static int open_store(struct server *server, const struct server_config *config,
 	struct store_options options = {
 		.path = path.ptr,
 		.memory_bytes = config->memory_bytes,
-		.retention_ns = retention_ns > 0 ? (uint64_t)retention_ns : 0,
+		.retention = {.age_ns = retention_ns > 0 ? (uint64_t)retention_ns : 0},
 	};
 	int rc = fd_make_dirs(path.ptr, 0750, err);
 	if (rc)

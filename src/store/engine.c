@@ -64,6 +64,7 @@ static int open_parts(struct store *store, struct err *err)
 {
 	int rc = make_paths(store, err);
 	plan_memory(store);
+	rc = rc ? rc : retention_set(&store->retention, &store->options.retention, err);
 	rc = rc ? rc : directory_lock(store->path, &store->lock_fd, err);
 	rc = rc ? rc : format_check_file(store->path, err);
 	rc = rc ? rc
@@ -83,6 +84,7 @@ int store_open(const struct store_options *options, struct store **ret, struct e
 		return err_set(err, ERR_NOMEM, "opening the store: no memory");
 	store->options = *options;
 	store->lock_fd = -1;
+	retention_init(&store->retention);
 	pthread_rwlockattr_init(&attr);
 	/* So that a stream of queries cannot keep the database from being opened anew. */
 	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
@@ -109,6 +111,7 @@ void store_close(struct store *store)
 	page_cache_destroy(store->pages);
 	rocks_close(store->rocks);
 	fd_close(&store->lock_fd);
+	retention_deinit(&store->retention);
 	pthread_rwlock_destroy(&store->rocks_lock);
 	pthread_mutex_destroy(&store->symbols_lock);
 	mem_free(store->path);
@@ -125,7 +128,13 @@ int store_write(struct store *store, const struct store_batch *batch, struct err
 
 int store_maintain(struct store *store, uint64_t now_ns, struct err *err)
 {
-	return maintenance_run(store, now_ns, err);
+	return maintenance_run(store, now_ns, true, err);
+}
+
+int store_set_retention(struct store *store, const struct store_retention *retention,
+			struct err *err)
+{
+	return retention_set(&store->retention, retention, err);
 }
 
 /* ---- asking ---- */

@@ -133,8 +133,33 @@ struct store_labels {
 };
 
 struct store_stats {
-	uint64_t samples, series, frames, nodes, disk_bytes;
-	uint64_t oldest_ns, newest_ns; /* 0: empty */
+	uint64_t samples, disk_bytes;
+	uint64_t series, frames, nodes, strings; /* what is there, not what ever was */
+	uint64_t oldest_ns, newest_ns;		 /* 0: empty */
+};
+
+/* ---- how long things stay ---- */
+
+/* For one tenant, in place of the store's own. */
+struct store_override {
+	struct str tenant;
+	uint64_t age_ns;     /* 0: for ever */
+	uint64_t size_bytes; /* on the disk; 0: only the store's limit holds */
+};
+
+/* Whole days (UTC) go, the oldest first: those that ended age_ns ago; and, while the store is larger than it
+ * may be, the oldest day of a tenant that is over its own limit, else the oldest day of all. Today's stays
+ * whatever its size. */
+struct store_retention {
+	uint64_t age_ns;     /* 0: for ever */
+	uint64_t size_bytes; /* of the whole store on the disk; 0: any */
+	double size_share; /* the same as a part (0 to 1) of the file system; the smaller limit holds */
+	/* With a limit of size, days go also while less than both of these is free on the file system, or
+	 * so little that writes would soon be refused. 0: only the latter. */
+	uint64_t free_bytes;
+	double free_share;
+	const struct store_override *overrides;
+	size_t override_count;
 };
 
 /* What lies on the disk, by part, as far as it has left memory and the log. */
@@ -152,11 +177,11 @@ struct store_sizes {
 struct store;
 
 struct store_options {
-	const char *path;	  /* directory of the embedded engine */
-	uint64_t memory_bytes;	  /* caches and write buffers together; 0: default 64 MiB */
-	uint64_t retention_ns;	  /* 0: keep for ever; default set by the caller */
-	uint64_t group_commit_ns; /* how long a commit may wait for company; default 2 ms */
-	bool manual_maintenance;  /* nothing in the background: only store_maintain() */
+	const char *path;		  /* directory of the embedded engine */
+	uint64_t memory_bytes;		  /* caches and write buffers together; 0: default 64 MiB */
+	struct store_retention retention; /* copied; all 0: everything stays for ever */
+	uint64_t group_commit_ns;	  /* how long a commit may wait for company; default 2 ms */
+	bool manual_maintenance;	  /* nothing in the background: only store_maintain() */
 };
 
 /* Opens or creates; refuses a newer format and a directory in use, saying what to do. */
@@ -172,6 +197,10 @@ MUST_USE int store_write(struct store *store, const struct store_batch *batch, s
 /* Does now what else is done in the background once a minute, as of now_ns: drops what is too old, and the
  * like. Answers do not change, but for what was dropped. Waits for a running round. */
 MUST_USE int store_maintain(struct store *store, uint64_t now_ns, struct err *err);
+
+/* From the next round on. What retention points to is copied. ERR_NOMEM: all is as before. */
+MUST_USE int store_set_retention(struct store *store, const struct store_retention *retention,
+				 struct err *err);
 
 /* Results are in the arena. */
 MUST_USE int store_merge(struct store *store, const struct store_selection *selection,

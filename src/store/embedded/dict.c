@@ -67,6 +67,8 @@ int dict_string(struct txn *txn, struct tenant *tenant, struct str text, uint32_
 	struct id_key id_key = id_key_hash(tenant->id, KEY_STRING, hash);
 	struct key key = key_hash(tenant->id, KEY_STRING, hash);
 	int rc = find(txn, id_key, &key, ret, err);
+	if (!rc && *ret)
+		txn_found(txn, tenant, USED_STRING, *ret);
 	if (rc || *ret)
 		return rc;
 	uint32_t id = tenant->next.string, added = id - tenant->written.string;
@@ -92,20 +94,20 @@ static uint64_t address_of(const struct store_frame *frame)
 	return frame->name.len ? 0 : frame->address;
 }
 
-static int frame_hash(struct txn *txn, const struct store_frame *f, struct hash128 *ret,
-		      struct err *err)
+int dict_frame_hash(uint64_t seed, struct buf *scratch, const struct store_frame *f,
+		    struct hash128 *ret, struct err *err)
 {
 	const struct str texts[] = {f->name, f->system_name, f->filename,
 				    f->kind, f->mapping,     f->build_id};
 	const uint64_t numbers[] = {address_of(f), (uint64_t)f->line, (uint64_t)f->start_line};
-	buf_clear(&txn->scratch);
+	buf_clear(scratch);
 	for (size_t i = 0; i < FRAME_STRINGS; i++) {
-		buf_append(&txn->scratch, &texts[i].len, sizeof(texts[i].len));
-		buf_append(&txn->scratch, texts[i].ptr, texts[i].len);
+		buf_append(scratch, &texts[i].len, sizeof(texts[i].len));
+		buf_append(scratch, texts[i].ptr, texts[i].len);
 	}
-	buf_append(&txn->scratch, numbers, sizeof(numbers));
-	*ret = dict_hash(txn->seed, buf_text(&txn->scratch));
-	return buf_check(&txn->scratch, "frame", err);
+	buf_append(scratch, numbers, sizeof(numbers));
+	*ret = dict_hash(seed, buf_text(scratch));
+	return buf_check(scratch, "frame", err);
 }
 
 static int frame_row(struct txn *txn, struct tenant *tenant, const struct store_frame *f,
@@ -130,12 +132,14 @@ int dict_frame(struct txn *txn, struct tenant *tenant, const struct store_frame 
 {
 	struct hash128 hash;
 	struct frame_row row;
-	int rc = frame_hash(txn, frame, &hash, err);
+	int rc = dict_frame_hash(txn->seed, &txn->scratch, frame, &hash, err);
 	if (rc)
 		return rc;
 	struct id_key id_key = id_key_hash(tenant->id, KEY_FRAME, hash);
 	struct key key = key_hash(tenant->id, KEY_FRAME, hash);
 	rc = find(txn, id_key, &key, ret, err);
+	if (!rc && *ret)
+		txn_found(txn, tenant, USED_FRAME, *ret);
 	if (rc || *ret)
 		return rc;
 	rc = frame_row(txn, tenant, frame, &row, err);
@@ -183,10 +187,14 @@ int dict_node(struct txn *txn, struct tenant *tenant, uint32_t parent, uint32_t 
 	struct id_key id_key = id_key_pair(tenant->id, KEY_NODE, parent, frame);
 	bool all_new;
 	*ret = find_node(txn, tenant, id_key, parent, frame, &all_new);
-	if (*ret)
+	if (*ret) {
+		txn_found(txn, tenant, USED_NODE, *ret);
 		return 0;
+	}
 	struct key key = key_kind_u32x2(tenant->id, KEY_NODE, parent, frame);
 	int rc = all_new ? 0 : read_node(txn, id_key, &key, ret, err);
+	if (!rc && *ret)
+		txn_found(txn, tenant, USED_NODE, *ret);
 	if (rc || *ret)
 		return rc;
 	uint32_t id = tenant->next.node, added = id - tenant->written.node;

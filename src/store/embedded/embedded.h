@@ -11,7 +11,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "store/embedded/collect.h"
 #include "store/embedded/page.h"
+#include "store/embedded/retention.h"
 #include "store/embedded/rocks.h"
 #include "store/embedded/txn.h"
 #include "store/engine.h"
@@ -47,7 +49,10 @@ struct maintenance {
 	pthread_t thread;
 	bool running;
 	_Atomic bool stop;
-	pthread_mutex_t lock;	      /* of stop, for the wait */
+	bool asked;		      /* the round is one of store_maintain(): nothing is put off */
+	bool woken;		      /* do not wait for the next round */
+	uint64_t woken_ns;	      /* monotonic, the last time */
+	pthread_mutex_t lock;	      /* of stop and woken, for the wait */
 	pthread_mutex_t running_lock; /* held while tasks run */
 	pthread_cond_t wake;
 };
@@ -67,6 +72,9 @@ struct store {
 	bool ignore_reserve; /* tests: let the database itself meet the full disk */
 	pthread_rwlock_t rocks_lock;
 	struct rocks *rocks;
+	_Atomic bool reopening; /* somebody waits for rocks_lock to open it anew */
+	uint64_t reopens;	/* how often that was done; under rocks_lock */
+	uint64_t sweeps;	/* of the database before: see rocks.h */
 	struct page_cache *pages;
 	struct writer writer;
 	struct maintenance maintenance;
@@ -75,6 +83,8 @@ struct store {
 	/* Grows after symbols changed. Who keeps answers reads it before it opens its snapshot, and takes
 	 * an answer as stale once it is another. */
 	_Atomic uint64_t symbols_generation;
+	struct retention retention;
+	struct collector collector;
 };
 
 /* writer.c */
@@ -84,13 +94,21 @@ MUST_USE int writer_submit(struct store *store, const struct store_batch *batch,
 /* After a failed write: opens the database anew, at most once a second. Under commit_lock. */
 MUST_USE int writer_repair(struct store *store, struct err *err);
 /* recover.c: the disk has room for another commit, else ERR_LIMIT. */
-MUST_USE int disk_check(const struct store *store, struct err *err);
+MUST_USE int disk_check(struct store *store, struct err *err);
+/* A view for background work; ERR_IO when the database is not open. Its holder must not ask for
+ * commit_lock, whose holder may wait for the view to be closed. */
+MUST_USE int store_look(struct store *store, struct rocks_view *ret, struct err *err);
+void store_look_end(struct store *store, struct rocks_view *view);
+/* The holder of a view should close it soon. */
+bool store_interrupted(const struct store *store);
 /* Opens the database anew after a write failed with that code; falls back to reading only. */
 MUST_USE int recover(struct store *store, int why, struct err *err);
 /* retention.c */
-/* Drops the days that ended before now - retention; *ret_days of them. */
+/* Drops the days that are too old or too much as of now; *ret_days of them. */
 MUST_USE int retention_run(struct store *store, uint64_t now_ns, uint32_t *ret_days,
 			   struct err *err);
+/* stats.c: of the log of the database. */
+uint64_t log_bytes(const char *database_path);
 /* format.c: the directory's lock and format record. */
 MUST_USE int directory_lock(const char *path, int *ret_fd, struct err *err);
 MUST_USE int format_check_file(const char *path, struct err *err);

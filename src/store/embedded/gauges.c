@@ -31,6 +31,31 @@ struct metric store_reopens_total =
 struct metric store_days_dropped_total =
 	METRIC_COUNTER_INIT("cresset_store_days_dropped_total", NULL,
 			    "Days of a tenant dropped by retention.");
+struct metric store_days_dropped_for_size_total =
+	METRIC_COUNTER_INIT("cresset_store_days_dropped_for_size_total", NULL,
+			    "Those of them that were dropped since the store was too large or the "
+			    "disk too full.");
+struct metric store_crowded_rounds_total =
+	METRIC_COUNTER_INIT("cresset_store_crowded_rounds_total", NULL,
+			    "Rounds in which the store was too large with nothing but today's data "
+			    "to drop, which stays.");
+struct metric store_live_bytes =
+	METRIC_GAUGE_INIT("cresset_store_live_bytes", NULL,
+			  "Bytes of the database's tables and its log: what the limit of size is "
+			  "about.");
+struct metric store_collections_total = METRIC_COUNTER_INIT("cresset_store_collections_total", NULL,
+							    "Times the dictionary was searched for "
+							    "entries that nothing refers to.");
+struct metric store_collected[USED_KINDS] = {
+	METRIC_COUNTER_INIT("cresset_store_collected_total", "kind=\"string\"",
+			    "Entries removed since nothing refers to them."),
+	METRIC_COUNTER_INIT("cresset_store_collected_total", "kind=\"frame\"",
+			    "Entries removed since nothing refers to them."),
+	METRIC_COUNTER_INIT("cresset_store_collected_total", "kind=\"node\"",
+			    "Entries removed since nothing refers to them."),
+	METRIC_COUNTER_INIT("cresset_store_collected_total", "kind=\"series\"",
+			    "Entries removed since nothing refers to them."),
+};
 struct metric store_queue_requests =
 	METRIC_GAUGE_INIT("cresset_store_queue_requests", NULL, "Batches that wait for a commit.");
 struct metric store_block_cache_bytes = METRIC_GAUGE_INIT("cresset_store_block_cache_bytes", NULL,
@@ -62,6 +87,9 @@ struct histogram store_sync_seconds =
 struct histogram store_ack_seconds =
 	HISTOGRAM_INIT("cresset_store_ack_seconds", NULL,
 		       "Time from asking for a write to its acknowledgement.", FIRST_BUCKET_NS);
+struct histogram store_collect_seconds =
+	HISTOGRAM_INIT("cresset_store_collect_seconds", NULL,
+		       "Time of one search for entries that nothing refers to.", FIRST_BUCKET_NS);
 struct histogram store_query_seconds =
 	HISTOGRAM_INIT("cresset_store_query_seconds", NULL, "Time of one query of any kind.",
 		       FIRST_BUCKET_NS);
@@ -74,7 +102,11 @@ void store_metrics_register(void)
 		&store_commits_total,	      &store_commit_bytes_total,
 		&store_reopens_total,	      &store_maintenance_failures_total,
 		&store_commit_failures_total, &store_days_dropped_total,
+		&store_collections_total,     &store_days_dropped_for_size_total,
+		&store_crowded_rounds_total,
 	};
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
 		metric_register(counters[i]);
+	for (size_t i = 0; i < USED_KINDS; i++)
+		metric_register(&store_collected[i]);
 }

@@ -135,6 +135,32 @@ void idcache_put(struct idcache *cache, struct id_key key, uint32_t id)
 	put(cache, key, id);
 }
 
+static void clear_slot(struct idcache *cache, struct id_slot *slot)
+{
+	*slot = (struct id_slot){0};
+	cache->taken--;
+}
+
+void idcache_remove(struct idcache *cache, struct id_key key)
+{
+	struct id_slot *set = set_of(cache, key);
+	for (unsigned i = 0; i < WAYS; i++)
+		if (set[i].id && is(&set[i], key))
+			clear_slot(cache, &set[i]);
+}
+
+/* A hash that looks like such a pair goes too, which costs one read. */
+void idcache_remove_pairs(struct idcache *cache, uint32_t tenant, enum key_kind kind,
+			  uint32_t before)
+{
+	struct id_key first = id_key_pair(tenant, kind, 0, 0);
+	for (size_t i = 0; i < (size_t)cache->sets * WAYS; i++) {
+		struct id_slot *slot = &cache->slots[i];
+		if (slot->id && slot->b == first.b && slot->a >> 32 < before)
+			clear_slot(cache, slot);
+	}
+}
+
 void idmap_deinit(struct idmap *map)
 {
 	mem_free(map->slots);

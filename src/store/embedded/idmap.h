@@ -43,6 +43,11 @@ uint32_t idcache_get(const struct idcache *cache, struct id_key key); /* 0: not 
 void idcache_prefetch(const struct idcache *cache, struct id_key key);
 void idcache_put(struct idcache *cache, struct id_key key, uint32_t id);
 
+void idcache_remove(struct idcache *cache, struct id_key key);
+/* All pairs (a, *) of the kind with a < before; one walk over everything. */
+void idcache_remove_pairs(struct idcache *cache, uint32_t tenant, enum key_kind kind,
+			  uint32_t before);
+
 struct idmap {
 	struct id_slot *slots;
 	size_t cap, count;

@@ -37,6 +37,7 @@ enum key_kind {
 	META_TENANTS = 'N',  /* how many there are */
 	META_COUNTERS = 'C', /* next ids of a tenant */
 	META_DAY = 'D',	     /* what a tenant has on a day */
+	META_GONE = 'G',     /* how many entries of a tenant were collected */
 };
 
 struct sample_key {

@@ -6,7 +6,10 @@
 #include "base/log.h"
 #include "store/embedded/gauges.h"
 
-enum { TICK_S = 60 };
+enum {
+	TICK_S = 60,
+	WOKEN_EVERY_S = 5, /* a disk that stays full wakes us again and again */
+};
 
 static int drop_old(struct store *store, uint64_t now_ns, struct err *err)
 {
@@ -31,6 +34,7 @@ static int refresh_gauges(struct store *store, uint64_t now_ns, struct err *err)
 
 static const struct maintenance_task tasks[] = {
 	{"retention", drop_old},
+	{"collection", collect_run},
 	{"gauges", refresh_gauges},
 };
 
@@ -39,10 +43,11 @@ bool maintenance_stopping(const struct store *store)
 	return atomic_load_explicit(&store->maintenance.stop, memory_order_relaxed);
 }
 
-int maintenance_run(struct store *store, uint64_t now_ns, struct err *err)
+int maintenance_run(struct store *store, uint64_t now_ns, bool asked, struct err *err)
 {
 	int first = 0;
 	pthread_mutex_lock(&store->maintenance.running_lock);
+	store->maintenance.asked = asked;
 	for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++) {
 		struct err why;
 		int rc = maintenance_stopping(store) ? 0 : tasks[i].run(store, now_ns, &why);
@@ -66,16 +71,40 @@ static void *run(void *arg)
 	while (!maintenance->stop) {
 		pthread_mutex_unlock(&maintenance->lock);
 		struct err logged;
-		if (maintenance_run(store, clock_real_ns(), &logged))
+		if (maintenance_run(store, clock_real_ns(), false, &logged))
 			metric_add(&store_maintenance_failures_total, 1);
 		pthread_mutex_lock(&maintenance->lock);
 		clock_gettime(CLOCK_MONOTONIC, &at);
 		at.tv_sec += TICK_S;
-		if (!maintenance->stop)
-			(void)pthread_cond_timedwait(&maintenance->wake, &maintenance->lock, &at);
+		while (!maintenance->stop && !maintenance->woken &&
+		       !pthread_cond_timedwait(&maintenance->wake, &maintenance->lock, &at))
+			;
+		maintenance->woken = false;
 	}
 	pthread_mutex_unlock(&maintenance->lock);
 	return NULL;
+}
+
+void maintenance_wake(struct store *store)
+{
+	struct maintenance *maintenance = &store->maintenance;
+	uint64_t now_ns = clock_mono_ns();
+	pthread_mutex_lock(&maintenance->lock);
+	if (now_ns - maintenance->woken_ns >= (uint64_t)WOKEN_EVERY_S * NS_PER_S) {
+		maintenance->woken_ns = now_ns;
+		maintenance->woken = true;
+		pthread_cond_signal(&maintenance->wake);
+	}
+	pthread_mutex_unlock(&maintenance->lock);
+}
+
+/* A compaction does not look at the flag. */
+static void stop_compacting(struct store *store)
+{
+	pthread_rwlock_rdlock(&store->rocks_lock);
+	if (store->rocks)
+		rocks_stop_compacting(store->rocks);
+	pthread_rwlock_unlock(&store->rocks_lock);
 }
 
 int maintenance_start(struct store *store, struct err *err)
@@ -106,6 +135,7 @@ void maintenance_stop(struct store *store)
 	maintenance->stop = true;
 	pthread_cond_signal(&maintenance->wake);
 	pthread_mutex_unlock(&maintenance->lock);
+	stop_compacting(store);
 	pthread_join(maintenance->thread, NULL);
 	maintenance->running = false;
 }

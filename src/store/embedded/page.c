@@ -1,6 +1,10 @@
-/* A page's content never changes once its ids are given out, but the last page
- * of a kind grows: it is loaded anew when an id behind what it holds is asked
- * for. Readers that pinned the shorter one keep it. */
+/* A page's content never changes once its ids are given out, but for two
+ * things. The last page of a kind grows: it is loaded anew when an id behind
+ * what it holds is asked for; readers that pinned the shorter one keep it. And
+ * the collection empties entries that nothing refers to any more, as of then:
+ * the view of an older query may still refer to them. So a page remembers how
+ * many sweeps its content may have seen, and serves only views that have seen
+ * as many. A page that has seen fewer serves everybody: it has more. */
 #include "store/embedded/page.h"
 
 #include <pthread.h>
@@ -24,6 +28,7 @@ struct page {
 	uint64_t key;
 	uint32_t loaded; /* entries [0, loaded) were looked for; holes are all zero */
 	unsigned refs;	 /* the cache's own, and the pin sets' */
+	uint64_t sweeps; /* that its content may have seen */
 	bool cached;
 	size_t size_bytes;
 	struct page *newer, *older;
@@ -247,7 +252,7 @@ static int fetch(struct pages *pages, enum page_kind kind, uint32_t number, uint
 	struct page_cache *cache = pages->cache;
 	pthread_mutex_lock(&cache->lock);
 	struct page *page = look_up(cache, key);
-	if (page && page->loaded > within) {
+	if (page && page->loaded > within && page->sweeps <= pages->view->sweeps_least) {
 		page->refs++;
 		unlink_page(cache, page);
 		link_newest(cache, page);
@@ -262,6 +267,7 @@ static int fetch(struct pages *pages, enum page_kind kind, uint32_t number, uint
 			return err_set(err, ERR_NOMEM, "dictionary page: no memory");
 		page->key = key;
 		page->refs = 1;
+		page->sweeps = pages->view->sweeps_most;
 		page->size_bytes = size_bytes;
 		int rc = load(page, pages->view, pages->tenant, kind, number, err);
 		if (rc) {
@@ -327,6 +333,9 @@ int pages_node(struct pages *pages, uint32_t id, struct node_row *ret, struct er
 	int rc = id ? get(pages, PAGE_NODES, id, &page, err) : 0;
 	if (!rc && id)
 		*ret = page->nodes[id % NODES_PER_PAGE];
+	/* Every node has a frame: without one, the entry was emptied. */
+	if (!rc && id && !ret->frame)
+		rc = err_set(err, ERR_CORRUPT, "dictionary: entry n%u is missing", id);
 	return rc;
 }
 

@@ -22,26 +22,75 @@
 #include "base/log.h"
 #include "store/embedded/embedded.h"
 #include "store/embedded/gauges.h"
+#include "store/embedded/maintenance.h"
 
 enum { RESERVE_SHARE = 50, RESERVE_MAX_BYTES = 64 * 1024 * 1024 };
 
-int disk_check(const struct store *store, struct err *err)
+bool disk_room(const struct store *store, struct disk_room *ret)
 {
 	struct statvfs disk;
-	if (store->ignore_reserve || statvfs(store->path, &disk))
+	if (statvfs(store->path, &disk))
+		return false;
+	uint64_t unit = disk.f_frsize;
+	*ret = (struct disk_room){disk.f_blocks * unit, disk.f_bavail * unit, 0};
+	ret->reserve_bytes = ret->size_bytes / RESERVE_SHARE;
+	if (ret->reserve_bytes > RESERVE_MAX_BYTES)
+		ret->reserve_bytes = RESERVE_MAX_BYTES;
+	return true;
+}
+
+/* What would make room by itself. */
+static const char *advice(struct store *store)
+{
+	struct store_retention limits = retention_whole(&store->retention);
+	if (limits.size_bytes || limits.size_share > 0)
+		return "the oldest days are being dropped to make room, but never today's";
+	return "shorten the retention, or give it a limit of size, which would drop the oldest "
+	       "days by itself";
+}
+
+int disk_check(struct store *store, struct err *err)
+{
+	struct disk_room disk;
+	if (store->ignore_reserve || !disk_room(store, &disk))
 		return 0; /* the commit itself will say what is wrong */
-	uint64_t unit = disk.f_frsize, size = disk.f_blocks * unit, left = disk.f_bavail * unit;
-	uint64_t reserve = size / RESERVE_SHARE;
-	if (reserve > RESERVE_MAX_BYTES)
-		reserve = RESERVE_MAX_BYTES;
-	if (left >= reserve)
+	if (disk.left_bytes < disk.reserve_bytes * 2)
+		maintenance_wake(store);
+	if (disk.left_bytes >= disk.reserve_bytes)
 		return 0;
 	return err_set(err, ERR_LIMIT,
 		       "disk full: %s has %ju KiB left, %ju KiB are kept free; nothing was "
-		       "written, "
-		       "free some space or shorten the retention",
-		       store->path, (uintmax_t)left / 1024, (uintmax_t)reserve / 1024);
+		       "written, try again later; free some space; %s",
+		       store->path, (uintmax_t)disk.left_bytes / 1024,
+		       (uintmax_t)disk.reserve_bytes / 1024, advice(store));
 }
+
+/* ---- looking ---- */
+
+int store_look(struct store *store, struct rocks_view *ret, struct err *err)
+{
+	pthread_rwlock_rdlock(&store->rocks_lock);
+	if (store->rocks) {
+		rocks_view_open(store->rocks, ret);
+		return 0;
+	}
+	pthread_rwlock_unlock(&store->rocks_lock);
+	return err_set(err, ERR_IO, "the store's database is not open");
+}
+
+void store_look_end(struct store *store, struct rocks_view *view)
+{
+	rocks_view_close(view);
+	pthread_rwlock_unlock(&store->rocks_lock);
+}
+
+bool store_interrupted(const struct store *store)
+{
+	return maintenance_stopping(store) ||
+	       atomic_load_explicit(&store->reopening, memory_order_relaxed);
+}
+
+/* ---- opening anew ---- */
 
 static int open_again(struct store *store, struct err *err)
 {
@@ -66,15 +115,32 @@ static void stop_compacting(struct store *store)
 		  "restore it from a copy, or wait until the retention drops the damaged day");
 }
 
+/* Whoever reads or compacts in the background gives way. */
+static void lock_alone(struct store *store)
+{
+	atomic_store(&store->reopening, true);
+	/* Only we, under commit_lock, ever change the pointer. */
+	if (store->rocks)
+		rocks_stop_compacting(store->rocks);
+	pthread_rwlock_wrlock(&store->rocks_lock);
+	atomic_store(&store->reopening, false);
+}
+
 int recover(struct store *store, int why, struct err *err)
 {
 	if (why == ERR_CORRUPT)
 		stop_compacting(store);
-	pthread_rwlock_wrlock(&store->rocks_lock);
+	lock_alone(store);
+	uint64_t sweeps = store->rocks ? atomic_load(&store->rocks->sweeps) : store->sweeps;
 	txn_abort(&store->writer.txn);
 	rocks_close(store->rocks);
 	int rc = open_again(store, err);
 	store->writer.txn.rocks = store->rocks;
+	/* Pages in memory are older than what the database has now. */
+	store->sweeps = sweeps + 2;
+	if (store->rocks)
+		atomic_store(&store->rocks->sweeps, store->sweeps);
+	store->reopens++;
 	pthread_rwlock_unlock(&store->rocks_lock);
 	metric_add(&store_reopens_total, 1);
 	return rc ? err_wrap(err, "opening the store anew after a failed write") : 0;

@@ -1,115 +1,89 @@
-/* Whole days go, a day after it has ended `retention` ago: one range deletion
- * per tenant and family, then a compaction of just that range, so that the
- * space returns. Dictionary entries and series stay for other days. */
+/* Whole days go, a day after it has ended `age` ago, tenant by tenant; then
+ * those that are too much for the disk. */
 #include <stdint.h>
 
 #include "base/clock.h"
 #include "store/embedded/embedded.h"
-#include "store/embedded/gauges.h"
 #include "store/embedded/times.h"
 
-enum { TICK_S = 60 };
+/* ---- by age ---- */
 
-struct sweep {
+struct ages {
 	struct store *store;
-	uint32_t cutoff; /* the first day that stays */
-	uint32_t days, tenants;
+	const struct rocks_view *view;
+	uint64_t now_ns;
+	struct drops drops;
 };
 
-static void put_ranges(struct sweep *sweep, rocksdb_writebatch_t *batch, uint32_t tenant)
+static bool has_days(const struct rocks_view *view, uint32_t tenant, uint32_t before)
 {
-	struct rocks *rocks = sweep->store->rocks;
-	struct key sample_from = key_samples_day(tenant, 0);
-	struct key sample_to = key_samples_day(tenant, sweep->cutoff);
-	struct key mark_from = key_kind_u32(tenant, KEY_DAY, 0);
-	struct key mark_to = key_kind_u32(tenant, KEY_DAY, sweep->cutoff);
-	struct key total_from = key_meta_day(tenant, 0);
-	struct key total_to = key_meta_day(tenant, sweep->cutoff);
-	rocks_delete_range(rocks, batch, FAMILY_SAMPLES, &sample_from, &sample_to);
-	rocks_delete_range(rocks, batch, FAMILY_SERIES, &mark_from, &mark_to);
-	rocks_delete_range(rocks, batch, FAMILY_META, &total_from, &total_to);
+	struct key from = key_meta_day(tenant, 0), to = key_meta_day(tenant, before);
+	struct rocks_iter iter;
+	rocks_iter_open(view, FAMILY_META, &from, &to, false, &iter);
+	bool has = rocks_iter_valid(&iter);
+	rocks_iter_close(&iter);
+	return has;
 }
 
-/* The totals of days say which tenants have something to drop. */
-static int put_tenants(struct sweep *sweep, rocksdb_writebatch_t *batch, struct err *err)
+static int add_old(void *context, uint32_t tenant, struct str name, struct err *err)
+{
+	struct ages *ages = context;
+	uint64_t age_ns = retention_of(&ages->store->retention, name).age_ns;
+	if (!age_ns || ages->now_ns <= age_ns)
+		return 0;
+	uint32_t before = day_of(ages->now_ns - age_ns);
+	return has_days(ages->view, tenant, before) ? drops_add(&ages->drops, tenant, before, err)
+						    : 0;
+}
+
+static int by_age(struct store *store, uint64_t now_ns, uint32_t *ret_days, struct err *err)
 {
 	struct rocks_view view;
-	struct rocks_iter iter;
-	struct key from = key_meta(META_DAY), to = key_after(&from);
-	uint32_t tenant, day, last = 0;
-	rocks_view_open(sweep->store->rocks, &view);
-	rocks_iter_open(&view, FAMILY_META, &from, &to, false, &iter);
-	for (; rocks_iter_valid(&iter); rocks_iter_next(&iter)) {
-		if (!key_parse_meta_day(rocks_iter_key(&iter), &tenant, &day) ||
-		    day >= sweep->cutoff)
-			continue;
-		sweep->days++;
-		if (tenant != last) {
-			put_ranges(sweep, batch, tenant);
-			sweep->tenants++;
-		}
-		last = tenant;
-	}
-	int rc = rocks_iter_check(&iter, err);
-	rocks_iter_close(&iter);
-	rocks_view_close(&view);
+	struct ages ages = {.store = store, .view = &view, .now_ns = now_ns};
+	int rc = store_look(store, &view, err);
+	if (rc)
+		return rc;
+	rc = tenants_each(&view, add_old, &ages, err);
+	store_look_end(store, &view);
+	rc = rc ? rc : drops_run(store, &ages.drops, ret_days, err);
+	drops_deinit(&ages.drops);
 	return rc;
 }
 
-/* What no retry can match any more. */
-static void put_recent(struct sweep *sweep, rocksdb_writebatch_t *batch, uint64_t now_ns)
+/* ---- requests that no retry can match any more ---- */
+
+static int forget_requests(struct store *store, uint64_t now_ns, struct err *err)
 {
 	enum { KEPT_MINUTES = 15 };
 	uint64_t minute = now_ns / (60ull * NS_PER_S);
 	if (minute <= KEPT_MINUTES)
-		return;
+		return 0;
 	struct key from = key_recent_minute(0);
 	struct key to = key_recent_minute((uint32_t)(minute - KEPT_MINUTES));
-	rocks_delete_range(sweep->store->rocks, batch, FAMILY_RECENT, &from, &to);
-}
-
-static int write_ranges(struct sweep *sweep, uint64_t now_ns, struct err *err)
-{
-	struct store *store = sweep->store;
 	rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
-	int rc = sweep->cutoff ? put_tenants(sweep, batch, err) : 0;
-	put_recent(sweep, batch, now_ns);
-	rc = rc ? rc : rocks_write_synced(store->rocks, batch, err);
+	rocks_delete_range(store->rocks, batch, FAMILY_RECENT, &from, &to);
+	int rc = rocks_write(store->rocks, batch, err);
 	rocksdb_writebatch_destroy(batch);
-	/* The writer remembers totals and marks of days that are gone. */
-	if (!rc && sweep->days)
-		txn_abort(&store->writer.txn);
 	return rc;
 }
 
-static int compact(struct store *store, uint32_t cutoff, struct err *err)
+static int tidy(struct store *store, uint64_t now_ns, struct err *err)
 {
-	/* Tenants lie one behind the other, so the whole family is the range; files without a
-	 * deletion in them are rewritten only when their level asks for it. */
-	struct key from = key_samples_day(0, 0), to = key_samples_day(UINT32_MAX, cutoff);
-	return rocks_compact(store->rocks, FAMILY_SAMPLES, &from, &to, err);
+	pthread_mutex_lock(&store->writer.commit_lock);
+	int rc = writer_repair(store, err);
+	if (!rc)
+		rc = store->writer.broken = forget_requests(store, now_ns, err);
+	pthread_mutex_unlock(&store->writer.commit_lock);
+	return rc;
 }
 
 int retention_run(struct store *store, uint64_t now_ns, uint32_t *ret_days, struct err *err)
 {
-	struct sweep sweep = {.store = store};
-	uint64_t kept_ns = store->options.retention_ns;
-	*ret_days = 0;
-	if (kept_ns && now_ns > kept_ns)
-		sweep.cutoff = day_of(now_ns - kept_ns);
-	pthread_mutex_lock(&store->writer.commit_lock);
-	/* A full disk keeps commits from opening the database anew, and this may make room. */
-	int rc = writer_repair(store, err);
-	rc = rc ? rc : write_ranges(&sweep, now_ns, err);
-	if (rc && rc != ERR_NOMEM)
-		store->writer.broken = rc;
-	pthread_mutex_unlock(&store->writer.commit_lock);
-	if (rc || !sweep.days)
-		return rc;
-	*ret_days = sweep.days;
-	metric_add(&store_days_dropped_total, sweep.days);
-	pthread_rwlock_rdlock(&store->rocks_lock);
-	rc = store->rocks ? compact(store, sweep.cutoff, err) : 0;
-	pthread_rwlock_unlock(&store->rocks_lock);
+	uint32_t aged = 0, sized = 0;
+	int rc = tidy(store, now_ns, err);
+	rc = rc ? rc : drops_finish(store, err);
+	rc = rc ? rc : by_age(store, now_ns, &aged, err);
+	rc = rc ? rc : retention_by_size(store, now_ns, &sized, err);
+	*ret_days = aged + sized;
 	return rc;
 }

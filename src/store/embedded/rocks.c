@@ -292,16 +292,17 @@ int rocks_open(const char *path, const struct rocks_limits *limits, bool read_on
 	return 0;
 }
 
-/* A failure here costs only a slower start: the log has everything. */
-static void flush(struct rocks *rocks)
+int rocks_flush(struct rocks *rocks, struct err *err)
 {
 	rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
-	for (unsigned i = 0; i < FAMILY_COUNT; i++) {
+	int rc = 0;
+	for (unsigned i = 0; !rc && i < FAMILY_COUNT; i++) {
 		char *said = NULL;
 		rocksdb_flush_cf(rocks->db, options, rocks->family[i], &said);
-		rocksdb_free(said);
+		rc = rocks_error(said, "writing memory to files", err);
 	}
 	rocksdb_flushoptions_destroy(options);
+	return rc;
 }
 
 void rocks_close(struct rocks *rocks)
@@ -309,8 +310,10 @@ void rocks_close(struct rocks *rocks)
 	if (!rocks)
 		return;
 	if (rocks->db) {
-		if (!rocks->read_only)
-			flush(rocks);
+		struct err ignored; /* costs only a slower start: the log has everything */
+		if (!rocks->read_only && rocks_flush(rocks, &ignored))
+			log_debug("store", "the database is closed with a log", "why=" LOG_Q,
+				  LOG_TEXT(ignored.text));
 		rocksdb_cancel_all_background_work(rocks->db, 1);
 		for (unsigned i = 0; i < FAMILY_COUNT; i++)
 			rocksdb_column_family_handle_destroy(rocks->family[i]);
@@ -381,7 +384,9 @@ void rocks_value_free(struct rocks_value *value)
 void rocks_view_open(struct rocks *rocks, struct rocks_view *ret)
 {
 	ret->rocks = rocks;
+	ret->sweeps_least = atomic_load(&rocks->sweeps) / 2 * 2;
 	ret->snapshot = rocksdb_create_snapshot(rocks->db);
+	ret->sweeps_most = (atomic_load(&rocks->sweeps) + 1) / 2 * 2;
 	ret->reading = rocksdb_readoptions_create();
 	rocksdb_readoptions_set_snapshot(ret->reading, ret->snapshot);
 }
@@ -471,6 +476,21 @@ int rocks_write_synced(struct rocks *rocks, rocksdb_writebatch_t *batch, struct 
 	return rocks_error(said, "writing", err);
 }
 
+int rocks_write(struct rocks *rocks, rocksdb_writebatch_t *batch, struct err *err)
+{
+	char *said = NULL;
+	rocksdb_writeoptions_t *unsynced = rocksdb_writeoptions_create();
+	rocksdb_write(rocks->db, unsynced, batch, &said);
+	rocksdb_writeoptions_destroy(unsynced);
+	return rocks_error(said, "writing", err);
+}
+
+void rocks_delete(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
+		  struct str key)
+{
+	rocksdb_writebatch_delete_cf(batch, rocks->family[family], key.ptr, key.len);
+}
+
 void rocks_put(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
 	       struct str key, struct str value)
 {
@@ -491,19 +511,15 @@ void rocks_delete_range(struct rocks *rocks, rocksdb_writebatch_t *batch, enum r
 					   to->bytes, to->len);
 }
 
-int rocks_compact(struct rocks *rocks, enum rocks_family family, const struct key *from,
-		  const struct key *to, struct err *err)
+/* ---- giving space back ---- */
+
+int rocks_delete_files(struct rocks *rocks, enum rocks_family family, const struct key *from,
+		       const struct key *to, struct err *err)
 {
 	char *said = NULL;
 	rocksdb_delete_file_in_range_cf(rocks->db, rocks->family[family], from->bytes, from->len,
 					to->bytes, to->len, &said);
-	if (said)
-		return rocks_error(said, "deleting files", err);
-	if (rocks->no_compaction)
-		return 0;
-	rocksdb_compact_range_cf(rocks->db, rocks->family[family], from->bytes, from->len,
-				 to->bytes, to->len);
-	return 0;
+	return rocks_error(said, "deleting files", err);
 }
 
 int rocks_checkpoint(struct rocks *rocks, const char *path, struct err *err)
@@ -525,6 +541,65 @@ uint64_t rocks_family_bytes(const struct rocks *rocks, enum rocks_family family)
 		       ? 0
 		       : bytes;
 }
+/* Without force the lowest level is left as it is, and so is what was deleted there while a view
+ * was open. */
+void rocks_compact(struct rocks *rocks, enum rocks_family family, const struct key *from,
+		   const struct key *to)
+{
+	enum { FORCE_OPTIMIZED = 3 }; /* rocksdb/options.h, BottommostLevelCompaction */
+	if (rocks->no_compaction)
+		return;
+	rocksdb_compactoptions_t *options = rocksdb_compactoptions_create();
+	rocksdb_compactoptions_set_exclusive_manual_compaction(options, 0);
+	rocksdb_compactoptions_set_bottommost_level_compaction(options, FORCE_OPTIMIZED);
+	rocksdb_compact_range_cf_opt(rocks->db, rocks->family[family], options, from->bytes,
+				     from->len, to->bytes, to->len);
+	rocksdb_compactoptions_destroy(options);
+}
+
+void rocks_stop_compacting(struct rocks *rocks)
+{
+	rocksdb_disable_manual_compaction(rocks->db);
+}
+
+uint64_t rocks_sequence(const struct rocks *rocks)
+{
+	return rocksdb_get_latest_sequence_number(rocks->db);
+}
+
+static uint64_t number_of(const struct rocks *rocks, enum rocks_family family, const char *property)
+{
+	uint64_t value = 0;
+	if (rocksdb_property_int_cf(rocks->db, rocks->family[family], property, &value))
+		return 0;
+	return value;
+}
+
+uint64_t rocks_oldest_view(const struct rocks *rocks)
+{
+	return number_of(rocks, FAMILY_META, "rocksdb.oldest-snapshot-sequence");
+}
+
+uint64_t rocks_table_bytes(const struct rocks *rocks)
+{
+	uint64_t total = 0;
+	for (unsigned i = 0; i < FAMILY_COUNT; i++)
+		total += number_of(rocks, (enum rocks_family)i, "rocksdb.live-sst-files-size");
+	return total;
+}
+
+int rocks_range_bytes(const struct rocks *rocks, enum rocks_family family, const struct key *from,
+		      const struct key *to, uint64_t *ret, struct err *err)
+{
+	const char *starts[] = {from->bytes}, *ends[] = {to->bytes};
+	char *said = NULL;
+	*ret = 0;
+	rocksdb_approximate_sizes_cf(rocks->db, rocks->family[family], 1, starts, &from->len, ends,
+				     &to->len, ret, &said);
+	return rocks_error(said, "measuring files", err);
+}
+
+/* ---- memory ---- */
 
 size_t rocks_cache_bytes(const struct rocks *rocks)
 {
@@ -544,6 +619,9 @@ size_t rocks_write_buffer_bytes(const struct rocks *rocks)
 	size_t total = 0;
 	for (unsigned i = 0; i < FAMILY_COUNT; i++)
 		total += property(rocks, i, "rocksdb.cur-size-all-mem-tables");
+	uint64_t total = 0;
+	for (unsigned i = 0; i < FAMILY_COUNT; i++)
+		total += number_of(rocks, (enum rocks_family)i, "rocksdb.cur-size-all-mem-tables");
 	return total;
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <rocksdb/c.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -40,6 +41,9 @@ struct rocks {
 	rocksdb_readoptions_t *reading;
 	bool read_only, no_compaction;
 	bool log_damaged; /* the log was taken up to its damage */
+	/* Rises before and after each write that empties entries of the dictionary (so it is odd during one):
+	 * see page.c. */
+	_Atomic uint64_t sweeps;
 };
 
 /* A consistent snapshot. */
@@ -47,6 +51,7 @@ struct rocks_view {
 	struct rocks *rocks;
 	const rocksdb_snapshot_t *snapshot;
 	rocksdb_readoptions_t *reading;
+	uint64_t sweeps_least, sweeps_most; /* how many of them it may see; even */
 };
 
 struct rocks_iter {
@@ -77,15 +82,38 @@ MUST_USE int rocks_get(struct rocks *rocks, const struct rocks_view *view, enum 
 void rocks_value_free(struct rocks_value *value);
 
 MUST_USE int rocks_write_synced(struct rocks *rocks, rocksdb_writebatch_t *batch, struct err *err);
+/* Durable with the next synced write, and before anything written later. */
+MUST_USE int rocks_write(struct rocks *rocks, rocksdb_writebatch_t *batch, struct err *err);
+void rocks_delete(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
+		  struct str key);
 void rocks_put(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
 	       struct str key, struct str value);
 void rocks_delete(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
 		  struct str key);
 void rocks_delete_range(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
 			const struct key *from, const struct key *to);
-/* Gives the space of a deleted range back to the file system; slow. */
-MUST_USE int rocks_compact(struct rocks *rocks, enum rocks_family family, const struct key *from,
-			   const struct key *to, struct err *err);
+
+/* ---- giving space back ---- */
+
+/* Removes whole files with keys in [from, to) only, even from the views that are open: so everything there
+ * must have been deleted before the oldest of them. */
+MUST_USE int rocks_delete_files(struct rocks *rocks, enum rocks_family family,
+				const struct key *from, const struct key *to, struct err *err);
+/* Rewrites the files that reach into [from, to) without what was deleted there; slow. */
+void rocks_compact(struct rocks *rocks, enum rocks_family family, const struct key *from,
+		   const struct key *to);
+/* Ends running and later compactions of rocks_compact early. */
+void rocks_stop_compacting(struct rocks *rocks);
+/* Memory to files, so that the log can go. */
+MUST_USE int rocks_flush(struct rocks *rocks, struct err *err);
+/* The last write's number, and the oldest one that an open view still looks at (0: there is none). */
+uint64_t rocks_sequence(const struct rocks *rocks);
+uint64_t rocks_oldest_view(const struct rocks *rocks);
+/* Bytes of the tables, all families; of those of one family in [from, to), about. */
+uint64_t rocks_table_bytes(const struct rocks *rocks);
+MUST_USE int rocks_range_bytes(const struct rocks *rocks, enum rocks_family family,
+			       const struct key *from, const struct key *to, uint64_t *ret,
+			       struct err *err);
 
 void rocks_view_open(struct rocks *rocks, struct rocks_view *ret);
 void rocks_view_close(struct rocks_view *view); /* a zeroed one is fine */

@@ -8,21 +8,21 @@
 enum { SERIES_VERSION = 1 };
 
 /* A label with an empty value is an absent label (Prometheus data model), so it is not stored. */
-static int series_hash(struct txn *txn, const struct store_series *series, struct hash128 *ret,
-		       struct err *err)
+int series_hash(uint64_t seed, struct buf *scratch, const struct store_series *series,
+		struct hash128 *ret, struct err *err)
 {
-	buf_clear(&txn->scratch);
+	buf_clear(scratch);
 	for (size_t i = 0; i < series->label_count; i++) {
 		const struct store_label *label = &series->labels[i];
 		if (label->value.len == 0)
 			continue;
-		buf_append(&txn->scratch, &label->name.len, sizeof(label->name.len));
-		buf_append(&txn->scratch, label->name.ptr, label->name.len);
-		buf_append(&txn->scratch, &label->value.len, sizeof(label->value.len));
-		buf_append(&txn->scratch, label->value.ptr, label->value.len);
+		buf_append(scratch, &label->name.len, sizeof(label->name.len));
+		buf_append(scratch, label->name.ptr, label->name.len);
+		buf_append(scratch, &label->value.len, sizeof(label->value.len));
+		buf_append(scratch, label->value.ptr, label->value.len);
 	}
-	*ret = dict_hash(txn->seed, buf_text(&txn->scratch));
-	return buf_check(&txn->scratch, "labels", err);
+	*ret = dict_hash(seed, buf_text(scratch));
+	return buf_check(scratch, "labels", err);
 }
 
 /* The pairs of string ids, in the order of the names. */
@@ -92,7 +92,7 @@ int series_id(struct txn *txn, struct tenant *tenant, const struct store_series 
 	      uint32_t *ret, struct err *err)
 {
 	struct hash128 hash;
-	int rc = series_hash(txn, series, &hash, err);
+	int rc = series_hash(txn->seed, &txn->scratch, series, &hash, err);
 	if (rc)
 		return rc;
 	struct id_key id_key = id_key_hash(tenant->id, KEY_SERIES, hash);
@@ -106,6 +106,7 @@ int series_id(struct txn *txn, struct tenant *tenant, const struct store_series 
 		return rc;
 	if (!*ret)
 		return add_series(txn, tenant, series, hash, ret, err);
+	txn_found(txn, tenant, USED_SERIES, *ret);
 	if (!idmap_get(&txn->pending, id_key))
 		idcache_put(&txn->cache, id_key, *ret);
 	return 0;

@@ -1,11 +1,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "store/embedded/answer.h"
+#include "store/embedded/collection.h"
 
 static int add_counters(struct store_stats *stats, struct str value, struct err *err)
 {
@@ -16,6 +18,20 @@ static int add_counters(struct store_stats *stats, struct str value, struct err 
 	stats->series += counters.series - 1;
 	stats->frames += counters.frame - 1;
 	stats->nodes += counters.node - 1;
+	stats->strings += counters.string - 1;
+	return 0;
+}
+
+static int subtract_gone(struct store_stats *stats, struct str value, struct err *err)
+{
+	uint64_t gone[USED_KINDS];
+	int rc = gone_decode(value, gone, err);
+	if (rc)
+		return rc;
+	stats->series -= gone[USED_SERIES];
+	stats->frames -= gone[USED_FRAME];
+	stats->nodes -= gone[USED_NODE];
+	stats->strings -= gone[USED_STRING];
 	return 0;
 }
 
@@ -53,19 +69,37 @@ static int add_records(struct rocks *rocks, enum key_kind kind, struct store_sta
 
 /* Files come and go while we look; what is gone counts nothing. */
 uint64_t directory_bytes(const char *path)
+static bool is_log(const char *name)
 {
-	uint64_t total = 0;
+	size_t len = strlen(name);
+	return len > 4 && strcmp(name + len - 4, ".log") == 0;
+}
+
+/* Files come and go while we look; what is gone counts nothing. */
+static void directory_bytes(const char *path, uint64_t *ret_total, uint64_t *ret_logs)
+{
 	DIR *dir = opendir(path);
+	*ret_total = *ret_logs = 0;
 	if (!dir)
-		return 0;
+		return;
 	for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
 		struct stat st;
-		if (!fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
-		    S_ISREG(st.st_mode))
-			total += (uint64_t)st.st_blocks * 512;
+		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
+		    !S_ISREG(st.st_mode))
+			continue;
+		*ret_total += (uint64_t)st.st_blocks * 512;
+		/* Not what the database has taken in advance. */
+		if (is_log(entry->d_name))
+			*ret_logs += (uint64_t)st.st_size;
 	}
 	closedir(dir);
-	return total;
+}
+
+uint64_t log_bytes(const char *database_path)
+{
+	uint64_t total, logs;
+	directory_bytes(database_path, &total, &logs);
+	return logs;
 }
 
 int stats_read(struct rocks *rocks, struct store_stats *ret, struct err *err)
@@ -106,4 +140,16 @@ int answer_sizes(struct store *store, struct store_sizes *ret, struct err *err)
 		};
 	pthread_rwlock_unlock(&store->rocks_lock);
 	return rocks ? 0 : err_set(err, ERR_IO, "the store's database is not open");
+	uint64_t logs;
+	pthread_rwlock_rdlock(&store->rocks_lock);
+	int rc = store->rocks ? 0 : err_set(err, ERR_IO, "the store's database is not open");
+	rc = rc ? rc : add_records(store, META_COUNTERS, &stats, add_counters, err);
+	rc = rc ? rc : add_records(store, META_GONE, &stats, subtract_gone, err);
+	rc = rc ? rc : add_records(store, META_DAY, &stats, add_day, err);
+	pthread_rwlock_unlock(&store->rocks_lock);
+	if (rc)
+		return rc;
+	directory_bytes(store->database_path, &stats.disk_bytes, &logs);
+	*ret = stats;
+	return 0;
 }

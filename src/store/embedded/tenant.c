@@ -100,6 +100,36 @@ int tenant_find(const struct rocks_view *view, struct str name, uint32_t *ret, s
 	return read_u32(view->rocks, view, name_key(space, name), ret, err);
 }
 
+int tenants_each(const struct rocks_view *view, tenants_visit *visit, void *context,
+		 struct err *err)
+{
+	struct key from = key_meta(META_TENANT), to = key_after(&from);
+	struct rocks_iter iter;
+	int rc = 0;
+	rocks_iter_open(view, FAMILY_META, &from, &to, false, &iter);
+	for (; !rc && rocks_iter_valid(&iter); rocks_iter_next(&iter)) {
+		struct str key = rocks_iter_key(&iter);
+		rc = visit(context, u32_of(rocks_iter_value(&iter)), str_sub(key, 1, key.len), err);
+	}
+	rc = rc ? rc : rocks_iter_check(&iter, err);
+	rocks_iter_close(&iter);
+	return rc;
+}
+
+int tenant_counters(const struct rocks_view *view, uint32_t tenant, struct counters *ret,
+		    struct err *err)
+{
+	struct key key = key_meta_tenant(META_COUNTERS, tenant);
+	struct rocks_value value;
+	int rc = rocks_get(view->rocks, view, FAMILY_META, key_str(&key), &value, err);
+	if (!rc)
+		rc = value.bytes.ptr ? counters_decode(value.bytes, ret, err)
+				     : err_set(err, ERR_CORRUPT,
+					       "tenant %u: its counters are missing", tenant);
+	rocks_value_free(&value);
+	return rc;
+}
+
 static void tenant_destroy(struct tenant *tenant)
 {
 	if (!tenant)
@@ -232,6 +262,15 @@ int tenant_day(struct tenant *tenant, struct rocks *rocks, uint32_t day, struct 
 	tenant->day_count++;
 	*ret = fresh;
 	return 0;
+}
+
+void tenant_forget_days(struct tenant *tenant, uint32_t before)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < tenant->day_count; i++)
+		if (tenant->days[i].day >= before)
+			tenant->days[kept++] = tenant->days[i];
+	tenant->day_count = kept;
 }
 
 /* ---- writing ---- */

@@ -46,8 +46,15 @@ MUST_USE int tenants_get(struct tenants *tenants, struct rocks *rocks, rocksdb_w
 /* The tenant's id for a query: 0 when it never wrote. */
 MUST_USE int tenant_find(const struct rocks_view *view, struct str name, uint32_t *ret,
 			 struct err *err);
+/* All there are, in the order of their names. */
+typedef int tenants_visit(void *context, uint32_t tenant, struct str name, struct err *err);
+MUST_USE int tenants_each(const struct rocks_view *view, tenants_visit *visit, void *context,
+			  struct err *err);
+MUST_USE int tenant_counters(const struct rocks_view *view, uint32_t tenant, struct counters *ret,
+			     struct err *err);
 MUST_USE int tenant_day(struct tenant *tenant, struct rocks *rocks, uint32_t day,
 			struct day_stats **ret, struct err *err);
+void tenant_forget_days(struct tenant *tenant, uint32_t before);
 /* Puts counters, days and new dictionary entries into the batch. */
 MUST_USE int tenant_put(struct tenant *tenant, struct rocks *rocks, rocksdb_writebatch_t *batch,
 			struct err *err);

@@ -54,6 +54,14 @@ void txn_abort(struct txn *txn)
 	tenants_clear(&txn->tenants);
 }
 
+void txn_forget_days(struct txn *txn, uint32_t tenant, uint32_t before)
+{
+	idcache_remove_pairs(&txn->cache, tenant, KEY_DAY, before);
+	for (size_t i = 0; i < txn->tenants.count; i++)
+		if (txn->tenants.list[i]->id == tenant)
+			tenant_forget_days(txn->tenants.list[i], before);
+}
+
 /* ---- requests seen before ---- */
 
 static int seen_on_disk(struct txn *txn, struct hash128 hash, uint32_t minute, bool *ret,

@@ -9,7 +9,9 @@
 
 #include "base/arena.h"
 #include "store/embedded/idmap.h"
+#include "store/embedded/retention.h"
 #include "store/embedded/tenant.h"
+#include "store/embedded/used.h"
 #include "store/engine.h"
 
 struct txn_block {
@@ -27,6 +29,7 @@ struct txn {
 	struct idmap pending;  /* what this commit adds */
 	struct idmap requests; /* hashes of the requests in this commit */
 	struct tenants tenants;
+	struct used *used; /* while a collection runs: what is found is in use. Under commit_lock */
 
 	/* of the request being added */
 	struct arena arena;
@@ -40,6 +43,15 @@ MUST_USE int txn_init(struct txn *txn, struct rocks *rocks, uint64_t seed, size_
 void txn_deinit(struct txn *txn);
 /* Forgets everything that may not be on disk. */
 void txn_abort(struct txn *txn);
+/* Forgets the tenant's days before that one; between commits. */
+void txn_forget_days(struct txn *txn, uint32_t tenant, uint32_t before);
+/* An id that content was found under stays, whatever the running collection thinks of it. */
+static inline void txn_found(struct txn *txn, const struct tenant *tenant, enum used_kind kind,
+			     uint32_t id)
+{
+	if (txn->used && txn->used->tenant == tenant->id)
+		used_add(txn->used, kind, id);
+}
 /* Adds one checked batch. *ret_duplicate: it was written in the last minutes, or stands in this
  * commit already, and nothing was added. */
 MUST_USE int txn_add(struct txn *txn, const struct store_batch *batch, struct hash128 hash,
@@ -55,9 +67,13 @@ MUST_USE int dict_frame(struct txn *txn, struct tenant *tenant, const struct sto
 MUST_USE int dict_node(struct txn *txn, struct tenant *tenant, uint32_t parent, uint32_t frame,
 		       uint32_t *ret, struct err *err);
 struct hash128 dict_hash(uint64_t seed, struct str bytes);
+MUST_USE int dict_frame_hash(uint64_t seed, struct buf *scratch, const struct store_frame *frame,
+			     struct hash128 *ret, struct err *err);
 /* The id stored under key, or 0. */
 MUST_USE int dict_read_id(struct rocks *rocks, const struct rocks_view *view, const struct key *key,
 			  uint32_t *ret, struct err *err);
+MUST_USE int series_hash(uint64_t seed, struct buf *scratch, const struct store_series *series,
+			 struct hash128 *ret, struct err *err);
 /* series.c: the id of a label set; its mark on the day of a block that begins at time_ns. */
 MUST_USE int series_id(struct txn *txn, struct tenant *tenant, const struct store_series *series,
 		       uint32_t *ret, struct err *err);

@@ -422,62 +422,6 @@ static void many_threads_write_and_ask_at_once(void **state)
 	assert_int_equal(total_of(f->store), WRITERS * BATCHES * 4);
 }
 
-/* ---- retention ---- */
-
-static void days_older_than_the_retention_go_and_others_stay(void **state)
-{
-	struct fixture *f = *state;
-	const uint64_t day_ns = 24ull * 3600 * 1000000000, first = 20000 * day_ns;
-	struct store_stats stats;
-	struct err err;
-	uint32_t days;
-	for (unsigned i = 0; i < 10; i++) {
-		struct tiny_batch tiny;
-		tiny_batch(&tiny, i, first + i * day_ns);
-		must(store_write(f->store, &tiny.batch, &err), &err);
-	}
-	f->store->options.retention_ns = 4 * day_ns;
-	/* Day 5 ended just four days ago; day 6 reaches into them. */
-	must(retention_run(f->store, first + 10 * day_ns, &days, &err), &err);
-	assert_int_equal(days, 6);
-	assert_int_equal(total_of(f->store), 16);
-	must(store_stats(f->store, &stats, &err), &err);
-	assert_int_equal(stats.samples, 16);
-	assert_int_equal(stats.oldest_ns, first + 6 * day_ns);
-	struct store_selection all = {.tenant = STR("t"), .end_ns = UINT64_MAX};
-	struct arena arena = {0};
-	struct str *values;
-	size_t count;
-	must(store_label_values(f->store, &all, STR("batch"), &arena, &values, &count, &err), &err);
-	assert_int_equal(count, 4);
-	arena_deinit(&arena);
-	write_tiny(f->store, 77);
-	must(retention_run(f->store, first + 10 * day_ns, &days, &err), &err);
-	assert_int_equal(days, 0);
-	store_close(f->store);
-	f->store = open_store(f->path);
-	assert_int_equal(total_of(f->store), 20);
-}
-
-static void the_retention_opens_a_broken_store_anew(void **state)
-{
-	struct fixture *f = *state;
-	struct err err;
-	uint32_t days;
-	write_tiny(f->store, 1);
-	pthread_mutex_lock(&f->store->writer.commit_lock);
-	f->store->writer.broken = ERR_LIMIT;
-	f->store->writer.retry_at_ns = 0;
-	pthread_mutex_unlock(&f->store->writer.commit_lock);
-	f->store->options.retention_ns = 3600ull * 1000000000;
-	must(retention_run(f->store, NOW_NS + 100ull * 3600 * 1000000000, &days, &err), &err);
-	assert_int_equal(days, 1);
-	assert_int_equal(f->store->writer.broken, 0);
-	assert_int_equal(total_of(f->store), 0);
-	write_tiny(f->store, 2);
-	assert_int_equal(total_of(f->store), 4);
-}
-
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 static void sizes_say_where_the_bytes_are_once_they_left_the_log(void **state)
@@ -518,8 +462,6 @@ int main(void)
 		TEST(a_commit_without_memory_leaves_no_trace),
 		TEST(after_a_failed_write_the_store_opens_anew_and_goes_on),
 		TEST(many_threads_write_and_ask_at_once),
-		TEST(days_older_than_the_retention_go_and_others_stay),
-		TEST(the_retention_opens_a_broken_store_anew),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

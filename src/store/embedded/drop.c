@@ -1,0 +1,235 @@
+/* Dropping days: one range deletion for each part of a tenant, all in one synced
+ * batch; then the space is given back at once. Files that hold nothing else are
+ * deleted whole, which views that are still open would notice: so the oldest of
+ * them has to be younger than the deletion. The files at the edges are rewritten;
+ * with them the range deletions go, which later scans would have to step over. */
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store/embedded/embedded.h"
+#include "store/embedded/gauges.h"
+#include "store/embedded/level.h"
+#include "store/embedded/maintenance.h"
+
+enum {
+	PARTS = 3 + LEVEL_COUNT - 1,
+	WAIT_S = 30, /* for the queries that look at what was dropped */
+	WAIT_STEP_NS = 10 * 1000 * 1000,
+	FORGET_ALL = 8, /* so many tenants: it is quicker to forget everything */
+};
+
+struct part {
+	enum rocks_family family;
+	struct key from, to;
+};
+
+int drops_add(struct drops *drops, uint32_t tenant, uint32_t before, struct err *err)
+{
+	struct drop *list = mem_grow(drops->list, &drops->cap, drops->count + 1, sizeof(*list));
+	if (!list)
+		return err_set(err, ERR_NOMEM, "days to drop: no memory");
+	drops->list = list;
+	list[drops->count++] = (struct drop){tenant, before};
+	return 0;
+}
+
+void drops_deinit(struct drops *drops)
+{
+	mem_free(drops->list);
+	*drops = (struct drops){0};
+}
+
+static void parts_of(const struct drop *drop, struct part ret[PARTS])
+{
+	uint32_t tenant = drop->tenant, to = drop->before;
+	ret[0] = (struct part){FAMILY_META, key_meta_day(tenant, 0), key_meta_day(tenant, to)};
+	ret[1] = (struct part){FAMILY_SERIES, key_kind_u32(tenant, KEY_DAY, 0),
+			       key_kind_u32(tenant, KEY_DAY, to)};
+	ret[2] = (struct part){FAMILY_SAMPLES, key_samples_day(tenant, 0),
+			       key_samples_day(tenant, to)};
+	for (uint8_t level = LEVEL_MINUTE; level < LEVEL_COUNT; level++)
+		ret[2 + level] = (struct part){FAMILY_ROLLUPS, key_sums_day(tenant, level, 0),
+					       key_sums_day(tenant, level, to)};
+}
+
+/* ---- deleting ---- */
+
+/* How many days have totals there. */
+static int count_days(const struct rocks_view *view, const struct drop *drop, uint32_t *ret,
+		      struct err *err)
+{
+	struct key from = key_meta_day(drop->tenant, 0);
+	struct key to = key_meta_day(drop->tenant, drop->before);
+	struct rocks_iter iter;
+	rocks_iter_open(view, FAMILY_META, &from, &to, false, &iter);
+	for (; rocks_iter_valid(&iter); rocks_iter_next(&iter))
+		(*ret)++;
+	int rc = rocks_iter_check(&iter, err);
+	rocks_iter_close(&iter);
+	return rc;
+}
+
+static int count_all(struct rocks *rocks, const struct drops *drops, uint32_t *ret, struct err *err)
+{
+	struct rocks_view view;
+	int rc = 0;
+	*ret = 0;
+	rocks_view_open(rocks, &view);
+	for (size_t i = 0; !rc && i < drops->count; i++)
+		rc = count_days(&view, &drops->list[i], ret, err);
+	rocks_view_close(&view);
+	return rc;
+}
+
+static int write_ranges(struct rocks *rocks, const struct drops *drops, struct err *err)
+{
+	rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+	for (size_t i = 0; i < drops->count; i++) {
+		struct part parts[PARTS];
+		parts_of(&drops->list[i], parts);
+		for (size_t p = 0; p < PARTS; p++)
+			rocks_delete_range(rocks, batch, parts[p].family, &parts[p].from,
+					   &parts[p].to);
+	}
+	int rc = rocks_write_synced(rocks, batch, err);
+	rocksdb_writebatch_destroy(batch);
+	return rc;
+}
+
+/* The writer remembers totals and marks of days that are gone. */
+static void forget(struct txn *txn, const struct drops *drops)
+{
+	if (drops->count > FORGET_ALL)
+		txn_abort(txn);
+	for (size_t i = 0; drops->count <= FORGET_ALL && i < drops->count; i++)
+		txn_forget_days(txn, drops->list[i].tenant, drops->list[i].before);
+}
+
+/* *ret_sequence: views from there on see nothing of them. */
+static int delete_days(struct store *store, const struct drops *drops, uint32_t *ret_days,
+		       uint64_t *ret_sequence, struct err *err)
+{
+	pthread_mutex_lock(&store->writer.commit_lock);
+	/* A full disk keeps commits from opening the database anew, and this may make room. */
+	int rc = writer_repair(store, err);
+	rc = rc ? rc : count_all(store->rocks, drops, ret_days, err);
+	if (!rc) {
+		rc = write_ranges(store->rocks, drops, err);
+		store->writer.broken = rc;
+	}
+	if (!rc) {
+		forget(&store->writer.txn, drops);
+		*ret_sequence = rocks_sequence(store->rocks);
+		store->collector.due = true;
+	}
+	pthread_mutex_unlock(&store->writer.commit_lock);
+	return rc;
+}
+
+/* ---- giving back ---- */
+
+static bool is_in_view(struct store *store, uint64_t sequence)
+{
+	pthread_rwlock_rdlock(&store->rocks_lock);
+	uint64_t oldest = store->rocks ? rocks_oldest_view(store->rocks) : 0;
+	pthread_rwlock_unlock(&store->rocks_lock);
+	return oldest && oldest < sequence;
+}
+
+/* False: somebody still looks at it. */
+static bool wait_for_views(struct store *store, uint64_t sequence)
+{
+	const struct timespec step = {.tv_nsec = WAIT_STEP_NS};
+	uint64_t until_ns = clock_mono_ns() + (uint64_t)WAIT_S * NS_PER_S;
+	while (is_in_view(store, sequence)) {
+		if (maintenance_stopping(store) || clock_mono_ns() > until_ns)
+			return false;
+		nanosleep(&step, NULL);
+	}
+	return true;
+}
+
+static int give_part_back(struct rocks *rocks, const struct part *part, struct err *err)
+{
+	int rc = part->family == FAMILY_SAMPLES || part->family == FAMILY_ROLLUPS
+			 ? rocks_delete_files(rocks, part->family, &part->from, &part->to, err)
+			 : 0;
+	if (!rc)
+		rocks_compact(rocks, part->family, &part->from, &part->to);
+	return rc;
+}
+
+/* The log goes too: it has what was written to the dropped days until its families have no need of it. */
+static int give_all_back(struct store *store, const struct drops *drops, struct err *err)
+{
+	int rc = rocks_flush(store->rocks, err);
+	for (size_t i = 0; !rc && i < drops->count; i++) {
+		struct part parts[PARTS];
+		parts_of(&drops->list[i], parts);
+		for (size_t p = 0; !rc && p < PARTS && !store_interrupted(store); p++)
+			rc = give_part_back(store->rocks, &parts[p], err);
+	}
+	return rc;
+}
+
+static int give_back(struct store *store, const struct drops *drops, uint64_t sequence,
+		     struct err *err)
+{
+	store->retention.unfinished = !wait_for_views(store, sequence);
+	if (store->retention.unfinished)
+		return 0;
+	pthread_rwlock_rdlock(&store->rocks_lock);
+	int rc = store->rocks && !store->rocks->read_only ? give_all_back(store, drops, err) : 0;
+	store->retention.unfinished = store_interrupted(store);
+	pthread_rwlock_unlock(&store->rocks_lock);
+	return rc;
+}
+
+int drops_run(struct store *store, const struct drops *drops, uint32_t *ret_days, struct err *err)
+{
+	uint64_t sequence = 0;
+	*ret_days = 0;
+	int rc = drops->count ? delete_days(store, drops, ret_days, &sequence, err) : 0;
+	if (!rc)
+		metric_add(&store_days_dropped_total, *ret_days);
+	return rc || !drops->count ? rc : give_back(store, drops, sequence, err);
+}
+
+/* ---- later ---- */
+
+struct finish {
+	const struct rocks_view *view;
+	struct drops drops;
+};
+
+/* Everything before the first day that is there was dropped. */
+static int add_gone(void *context, uint32_t tenant, struct str name, struct err *err)
+{
+	struct finish *finish = context;
+	struct key from = key_meta_day(tenant, 0), to = key_meta_day(tenant, UINT32_MAX);
+	struct rocks_iter iter;
+	uint32_t before = UINT32_MAX;
+	(void)name;
+	rocks_iter_open(finish->view, FAMILY_META, &from, &to, false, &iter);
+	if (rocks_iter_valid(&iter) && !key_parse_meta_day(rocks_iter_key(&iter), &tenant, &before))
+		before = 0;
+	int rc = rocks_iter_check(&iter, err);
+	rocks_iter_close(&iter);
+	return rc || !before ? rc : drops_add(&finish->drops, tenant, before, err);
+}
+
+int drops_finish(struct store *store, struct err *err)
+{
+	struct rocks_view view;
+	struct finish finish = {.view = &view};
+	int rc = store->retention.unfinished ? store_look(store, &view, err) : 0;
+	if (rc || !store->retention.unfinished)
+		return rc;
+	uint64_t sequence = rocks_sequence(view.rocks);
+	rc = tenants_each(&view, add_gone, &finish, err);
+	store_look_end(store, &view);
+	rc = rc ? rc : give_back(store, &finish.drops, sequence, err);
+	drops_deinit(&finish.drops);
+	return rc;
+}

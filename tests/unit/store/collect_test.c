@@ -1,0 +1,746 @@
+/* What nothing refers to any more goes, everything else stays: beside a writer,
+ * through crashes, and short of memory. CRESSET_COLLECT_ROUNDS sets how often the
+ * random ones play. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "help.h"
+#include "store/embedded/answer.h"
+#include "store/embedded/embedded.h"
+#include "store/embedded/gauges.h"
+#include "store/embedded/maintenance.h"
+#include "store/embedded/times.h"
+
+#define DAY_NS	 NS_PER_DAY
+#define FIRST_NS (20000 * DAY_NS)
+
+enum { MIB = 1024 * 1024, IDS_MAX = 200000 };
+
+struct fixture {
+	char path[64];
+	struct store *store;
+};
+
+static struct store *open_manual(const char *path)
+{
+	struct store_options options = {.path = path,
+					.memory_bytes = 8 * MIB,
+					.manual_maintenance = true,
+					.retention = {.age_ns = DAY_NS}};
+	struct store *store;
+	struct err err;
+	must(store_open(&options, &store, &err), &err);
+	return store;
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	temp_directory(f->path);
+	f->store = open_manual(f->path);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	store_close(f->store);
+	remove_directory(f->path);
+	free(f);
+	return 0;
+}
+
+/* ---- a service: its own functions below one that all have ---- */
+
+enum { LEAVES = 40 };
+
+struct service {
+	struct store_batch batch;
+	struct store_label label;
+	struct store_frame frames[LEAVES + 2];
+	struct store_node nodes[LEAVES + 3];
+	struct store_sample samples[LEAVES];
+	struct store_series series;
+	struct str strings[2];
+	char name[16], thread[16], texts[LEAVES + 2][32];
+};
+
+/* main -> run_N -> leaf_N_0 ... */
+static void make_service(struct service *s, unsigned number, uint64_t time_ns)
+{
+	memset(s, 0, sizeof(*s));
+	snprintf(s->name, sizeof(s->name), "svc%u", number);
+	snprintf(s->thread, sizeof(s->thread), "thread%u", number);
+	s->label = (struct store_label){STR("service_name"), str_of(s->name)};
+	s->strings[0] = STR("");
+	s->strings[1] = str_of(s->thread);
+	s->frames[0] = (struct store_frame){.name = STR("main"), .kind = STR("native")};
+	s->nodes[1] = (struct store_node){0, 0};
+	for (unsigned i = 0; i <= LEAVES; i++) {
+		snprintf(s->texts[i], sizeof(s->texts[i]), i ? "leaf_%u_%u" : "run_%u", number, i);
+		s->frames[i + 1] = (struct store_frame){.name = str_of(s->texts[i]),
+							.kind = STR("native"),
+							.filename = str_of(s->texts[0])};
+		s->nodes[i + 2] = (struct store_node){i ? 2 : 1, i + 1};
+	}
+	for (unsigned i = 0; i < LEAVES; i++)
+		s->samples[i] = (struct store_sample){.time_ns = time_ns + i,
+						      .value = 1,
+						      .node = 3 + i,
+						      .thread_name = 1,
+						      .cpu = -1};
+	s->series = (struct store_series){&s->label, 1, s->samples, LEAVES};
+	s->batch = (struct store_batch){.tenant = STR("t"),
+					.strings = s->strings,
+					.string_count = 2,
+					.frames = s->frames,
+					.frame_count = LEAVES + 2,
+					.nodes = s->nodes,
+					.node_count = LEAVES + 3,
+					.series = &s->series,
+					.series_count = 1};
+}
+
+static void write_service(struct store *store, unsigned number, uint64_t time_ns)
+{
+	struct service service;
+	struct err err;
+	make_service(&service, number, time_ns);
+	must(store_write(store, &service.batch, &err), &err);
+}
+
+static void maintain(struct store *store, unsigned day)
+{
+	struct err err;
+	must(store_maintain(store, FIRST_NS + day * DAY_NS, &err), &err);
+}
+
+static struct store_stats stats_of(struct store *store)
+{
+	struct store_stats stats;
+	struct err err;
+	must(store_stats(store, &stats, &err), &err);
+	return stats;
+}
+
+/* The service's total; every name in its tree must be one of its own. */
+static int64_t total_of_service(struct store *store, unsigned number)
+{
+	char name[16], suffix[24];
+	snprintf(name, sizeof(name), "svc%u", number);
+	snprintf(suffix, sizeof(suffix), "_%u", number);
+	struct store_matcher matcher = {MATCH_EQUAL, STR("service_name"), str_of(name)};
+	struct store_selection all = {.tenant = STR("t"),
+				      .matchers = &matcher,
+				      .matcher_count = 1,
+				      .end_ns = UINT64_MAX};
+	struct store_tree tree;
+	struct arena arena = {0};
+	struct err err;
+	int64_t total = 0;
+	must(store_merge(store, &all, &arena, &tree, &err), &err);
+	for (uint32_t i = 0; i < tree.node_count; i++)
+		total += tree.self[i];
+	for (uint32_t i = 1; i < tree.node_count; i++) {
+		const struct store_frame *frame = &tree.frames[tree.frame[i]];
+		unsigned of = number, leaf = 0;
+		char text[64];
+		snprintf(text, sizeof(text), "%.*s", STR_ARG(frame->name));
+		bool good = strcmp(text, "main") == 0 || sscanf(text, "leaf_%u_%u", &of, &leaf) ||
+			    sscanf(text, "run_%u", &of);
+		if (!good || of != number || !str_equal(frame->kind, STR("native")))
+			fail_msg("service %u has a frame \"%s\"", number, text);
+		if (leaf)
+			assert_int_equal(tree.self[i] * LEAVES, total);
+	}
+	arena_deinit(&arena);
+	return total;
+}
+
+static size_t count_values(struct store *store, struct str label)
+{
+	struct store_selection all = {.tenant = STR("t"), .end_ns = UINT64_MAX};
+	struct arena arena = {0};
+	struct str *values;
+	size_t count;
+	struct err err;
+	must(store_label_values(store, &all, label, &arena, &values, &count, &err), &err);
+	arena_deinit(&arena);
+	return count;
+}
+
+/* ---- the dictionary, read naively ---- */
+
+struct dictionary {
+	bool strings[IDS_MAX], frames[IDS_MAX], nodes[IDS_MAX], series[IDS_MAX];
+	struct frame_row frame_rows[IDS_MAX];
+	struct node_row node_rows[IDS_MAX];
+	size_t counts[USED_KINDS], listed[USED_KINDS];
+};
+
+static void read_run(struct dictionary *d, enum key_kind kind, uint32_t first, struct str bytes)
+{
+	static struct str texts[STRINGS_PER_PAGE];
+	struct err err;
+	size_t count;
+	assert_true(first + 1024 < IDS_MAX);
+	if (kind == KEY_STRING) {
+		must(run_get_strings(bytes, texts, STRINGS_PER_PAGE, &count, &err), &err);
+		for (size_t i = 0; i < count; i++) {
+			assert_false(d->strings[first + i]);
+			d->strings[first + i] = texts[i].len > 0;
+			d->counts[USED_STRING] += texts[i].len > 0;
+		}
+	} else if (kind == KEY_FRAME) {
+		static const struct frame_row none;
+		must(run_get_frames(bytes, d->frame_rows + first, FRAMES_PER_PAGE, &count, &err),
+		     &err);
+		for (size_t i = first; i < first + count; i++) {
+			assert_false(d->frames[i]);
+			d->frames[i] = memcmp(&d->frame_rows[i], &none, sizeof(none)) != 0;
+			d->counts[USED_FRAME] += d->frames[i];
+		}
+	} else if (kind == KEY_NODE) {
+		must(run_get_nodes(bytes, first, d->node_rows + first, NODES_PER_PAGE, &count,
+				   &err),
+		     &err);
+		for (size_t i = first; i < first + count; i++) {
+			assert_false(d->nodes[i]);
+			d->nodes[i] = d->node_rows[i].frame != 0;
+			d->counts[USED_NODE] += d->nodes[i];
+		}
+	}
+}
+
+static enum used_kind used_of(enum key_kind kind)
+{
+	return kind == KEY_STRING  ? USED_STRING
+	       : kind == KEY_FRAME ? USED_FRAME
+	       : kind == KEY_NODE  ? USED_NODE
+				   : USED_SERIES;
+}
+
+static void read_family(struct dictionary *d, const struct rocks_view *view,
+			enum rocks_family family)
+{
+	struct key from = {0}, to = key_after(&from);
+	struct rocks_iter iter;
+	rocks_iter_open(view, family, &from, &to, false, &iter);
+	for (; rocks_iter_valid(&iter); rocks_iter_next(&iter)) {
+		struct str key = rocks_iter_key(&iter);
+		enum key_kind kind = (enum key_kind)key.ptr[4];
+		uint32_t id = key_part(key, 0);
+		if (family == FAMILY_DICT)
+			read_run(d, kind, id, rocks_iter_value(&iter));
+		else if (family == FAMILY_IDS)
+			d->listed[used_of(kind)]++;
+		else if (kind == KEY_SERIES) {
+			d->series[id] = true;
+			d->counts[USED_SERIES]++;
+		}
+	}
+	rocks_iter_close(&iter);
+}
+
+static void check_references(struct dictionary *d, const struct rocks_view *view)
+{
+	struct key from = {0}, to = key_after(&from);
+	struct rocks_iter iter;
+	for (uint32_t i = 0; i < IDS_MAX; i++) {
+		if (d->nodes[i]) {
+			assert_true(d->frames[d->node_rows[i].frame]);
+			assert_true(!d->node_rows[i].parent || d->nodes[d->node_rows[i].parent]);
+		}
+		for (unsigned s = 0; d->frames[i] && s < FRAME_STRINGS; s++)
+			assert_true(!d->frame_rows[i].strings[s] ||
+				    d->strings[d->frame_rows[i].strings[s]]);
+	}
+	rocks_iter_open(view, FAMILY_SERIES, &from, &to, false, &iter);
+	for (; rocks_iter_valid(&iter); rocks_iter_next(&iter)) {
+		struct str key = rocks_iter_key(&iter);
+		if (key.ptr[4] == KEY_POSTING) {
+			assert_true(d->strings[key_part(key, 0)]);
+			assert_true(d->strings[key_part(key, 1)]);
+			assert_true(d->series[key_part(key, 2)]);
+		}
+		if (key.ptr[4] == KEY_DAY)
+			assert_true(d->series[key_part(key, 1)]);
+	}
+	rocks_iter_close(&iter);
+}
+
+/* Everything that is referred to is there, under the id that its content leads to, and counted. */
+static void check_dictionary(struct store *store)
+{
+	struct dictionary *d = calloc(1, sizeof(*d));
+	struct store_stats stats = stats_of(store);
+	struct rocks_view view;
+	rocks_view_open(store->rocks, &view);
+	read_family(d, &view, FAMILY_DICT);
+	read_family(d, &view, FAMILY_SERIES);
+	read_family(d, &view, FAMILY_IDS);
+	check_references(d, &view);
+	rocks_view_close(&view);
+	for (unsigned i = 0; i < USED_KINDS; i++)
+		assert_int_equal(d->counts[i], d->listed[i]);
+	assert_int_equal(stats.strings, d->counts[USED_STRING]);
+	assert_int_equal(stats.frames, d->counts[USED_FRAME]);
+	assert_int_equal(stats.nodes, d->counts[USED_NODE]);
+	assert_int_equal(stats.series, d->counts[USED_SERIES]);
+	free(d);
+}
+
+/* ---- what goes and what stays ---- */
+
+/* Of the names: one thread, one service, run_N and its leaves. Shared: main, native, service_name. */
+enum { SERVICE_STRINGS = LEAVES + 3, SHARED_STRINGS = 3 };
+
+static void check_counts(struct store *store, unsigned services)
+{
+	struct store_stats stats = stats_of(store);
+	assert_int_equal(stats.series, services);
+	assert_int_equal(stats.nodes, services ? services * (LEAVES + 1) + 1 : 0);
+	assert_int_equal(stats.frames, services ? services * (LEAVES + 1) + 1 : 0);
+	assert_int_equal(stats.strings, services ? services * SERVICE_STRINGS + SHARED_STRINGS : 0);
+	check_dictionary(store);
+}
+
+static void a_service_without_days_leaves_nothing_behind(void **state)
+{
+	struct fixture *f = *state;
+	for (unsigned i = 0; i < 30; i++)
+		write_service(f->store, i, FIRST_NS + (i % 3) * DAY_NS);
+	check_counts(f->store, 30);
+	assert_int_equal(count_values(f->store, STR("service_name")), 30);
+	maintain(f->store, 2); /* day 0 is gone */
+	check_counts(f->store, 20);
+	maintain(f->store, 3);
+	check_counts(f->store, 10);
+	assert_int_equal(count_values(f->store, STR("service_name")), 10);
+	assert_int_equal(count_values(f->store, STR("thread.name")), 10);
+	for (unsigned i = 0; i < 30; i++)
+		assert_int_equal(total_of_service(f->store, i), i % 3 == 2 ? LEAVES : 0);
+	store_close(f->store);
+	f->store = open_manual(f->path);
+	check_counts(f->store, 10);
+	maintain(f->store, 9);
+	check_counts(f->store, 0);
+	assert_int_equal(count_values(f->store, STR("service_name")), 0);
+}
+
+static void what_comes_back_gets_a_new_id_and_is_right(void **state)
+{
+	struct fixture *f = *state;
+	write_service(f->store, 1, FIRST_NS);
+	write_service(f->store, 2, FIRST_NS + DAY_NS);
+	maintain(f->store, 2);
+	check_counts(f->store, 1);
+	assert_int_equal(total_of_service(f->store, 1), 0);
+	write_service(f->store, 1, FIRST_NS + 2 * DAY_NS);
+	check_counts(f->store, 2);
+	assert_int_equal(total_of_service(f->store, 1), LEAVES);
+	assert_int_equal(total_of_service(f->store, 2), LEAVES);
+	struct rocks_view view;
+	struct counters next;
+	struct err err;
+	rocks_view_open(f->store->rocks, &view);
+	must(tenant_counters(&view, 1, &next, &err), &err);
+	rocks_view_close(&view);
+	assert_int_equal(next.series, 1 + 3);
+	assert_int_equal(next.node, 1 + 1 + 3 * (LEAVES + 1));
+	/* Nothing to do the next time. */
+	maintain(f->store, 2);
+	check_counts(f->store, 2);
+}
+
+static void the_frame_that_says_nothing_is_told_from_an_empty_entry(void **state)
+{
+	struct fixture *f = *state;
+	struct service service;
+	struct err err;
+	for (unsigned i = 0; i < 3; i++) {
+		write_service(f->store, i, FIRST_NS);
+		make_service(&service, 10 + i, FIRST_NS + 1000 + DAY_NS * (i == 1));
+		service.frames[3] = (struct store_frame){0};
+		must(store_write(f->store, &service.batch, &err), &err);
+	}
+	maintain(f->store, 2);
+	maintain(f->store, 2);
+	struct store_stats stats = stats_of(f->store);
+	assert_int_equal(stats.frames, LEAVES + 2);
+	assert_int_equal(stats.nodes, LEAVES + 2);
+	maintain(f->store, 4);
+	stats = stats_of(f->store);
+	assert_int_equal(stats.frames, 0);
+	assert_int_equal(stats.nodes, 0);
+}
+
+static void tenants_are_collected_apart(void **state)
+{
+	struct fixture *f = *state;
+	struct service service;
+	struct err err;
+	struct store_stats before, after;
+	write_service(f->store, 1, FIRST_NS + 5 * DAY_NS);
+	make_service(&service, 1, FIRST_NS);
+	service.batch.tenant = STR("other");
+	must(store_write(f->store, &service.batch, &err), &err);
+	before = stats_of(f->store);
+	maintain(f->store, 5);
+	after = stats_of(f->store);
+	assert_int_equal(before.nodes, 2 * after.nodes);
+	assert_int_equal(before.strings, 2 * after.strings);
+	assert_int_equal(before.series, 2 * after.series);
+	assert_int_equal(total_of_service(f->store, 1), LEAVES);
+}
+
+static void by_the_clock_it_runs_once_a_day_when_days_were_dropped(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	int64_t before = metric_get(&store_collections_total);
+	for (unsigned i = 0; i < 6; i++)
+		write_service(f->store, i, FIRST_NS + i * DAY_NS);
+	must(maintenance_run(f->store, FIRST_NS + DAY_NS, false, &err), &err);
+	assert_int_equal(metric_get(&store_collections_total), before);
+	must(maintenance_run(f->store, FIRST_NS + 2 * DAY_NS, false, &err), &err);
+	assert_int_equal(metric_get(&store_collections_total), before + 1);
+	check_counts(f->store, 5);
+	write_service(f->store, 0, FIRST_NS);
+	must(maintenance_run(f->store, FIRST_NS + 2 * DAY_NS + 1, false, &err), &err);
+	assert_int_equal(metric_get(&store_collections_total), before + 1);
+	must(maintenance_run(f->store, FIRST_NS + 3 * DAY_NS, false, &err), &err);
+	assert_int_equal(metric_get(&store_collections_total), before + 2);
+	check_counts(f->store, 4);
+}
+
+/* A query from before the collection, in the middle of which others load the pages anew. */
+static void an_old_view_finds_what_was_collected_since(void **state)
+{
+	struct fixture *f = *state;
+	struct store_selection all = {.tenant = STR("t"), .end_ns = UINT64_MAX};
+	struct store_tree tree;
+	struct arena arena = {0};
+	struct query query;
+	struct err err;
+	for (unsigned i = 0; i < 8; i++)
+		write_service(f->store, i, FIRST_NS + (i % 2) * DAY_NS);
+	must(query_open(f->store, &all, &query, &err), &err);
+	f->store->retention.unfinished = false;
+	f->store->maintenance.asked = true;
+	uint32_t days;
+	f->store->maintenance.stop = true; /* do not wait for the query */
+	must(retention_run(f->store, FIRST_NS + 2 * DAY_NS, &days, &err), &err);
+	f->store->maintenance.stop = false;
+	must(collect_run(f->store, FIRST_NS + 2 * DAY_NS, &err), &err);
+	for (unsigned i = 1; i < 8; i += 2)
+		assert_int_equal(total_of_service(f->store, i), LEAVES);
+	must(answer_merge(&query, &arena, &tree, &err), &err);
+	assert_int_equal(tree.node_count, 2 + 8 * (LEAVES + 1));
+	int64_t total = 0;
+	for (uint32_t i = 0; i < tree.node_count; i++)
+		total += tree.self[i];
+	assert_int_equal(total, 8 * LEAVES);
+	for (uint32_t i = 0; i < tree.frame_count; i++)
+		assert_true(i == 0 || tree.frames[i].name.len > 0);
+	query_close(&query);
+	arena_deinit(&arena);
+	check_counts(f->store, 4);
+}
+
+/* ---- found while it runs ---- */
+
+/* Between marking and sweeping, the writer comes back to what was dead. */
+static void what_is_found_meanwhile_stays(void **state)
+{
+	struct fixture *f = *state;
+	const uint32_t count[USED_KINDS] = {1000, 1000, 1000, 1000};
+	struct used used;
+	struct err err;
+	write_service(f->store, 1, FIRST_NS);
+	must(used_init(&used, 1, count, 1 << 20, &err), &err);
+	f->store->writer.txn.used = &used;
+	write_service(f->store, 1, FIRST_NS + DAY_NS);
+	f->store->writer.txn.used = NULL;
+	for (uint32_t id = 1; id < 10; id++) {
+		assert_true(used_has(&used, USED_NODE, id));
+		assert_true(used_has(&used, USED_FRAME, id));
+	}
+	assert_true(used_has(&used, USED_SERIES, 1));
+	assert_false(used_has(&used, USED_SERIES, 2));
+	used_deinit(&used);
+}
+
+struct ingest {
+	struct store *store;
+	_Atomic bool stop;
+	unsigned thread;
+	int64_t written[64];
+	unsigned requests;
+};
+
+/* Each thread has its own services, and leaves each alone for a while. */
+static void *ingest(void *arg)
+{
+	struct ingest *in = arg;
+	struct random random = {in->thread};
+	while (!in->stop) {
+		unsigned which = random_below(&random, 64);
+		struct service service;
+		struct err err;
+		uint64_t time_ns = FIRST_NS + 5 * DAY_NS + random_u64(&random) % (DAY_NS / 2);
+		make_service(&service, in->thread * 64 + which, time_ns);
+		if (store_write(in->store, &service.batch, &err))
+			return "a write failed";
+		in->written[which] += LEAVES;
+		in->requests++;
+	}
+	return NULL;
+}
+
+static void ingest_goes_on_beside_it_and_nothing_is_lost(void **state)
+{
+	enum { THREADS = 2 };
+	struct fixture *f = *state;
+	unsigned rounds = env_number("CRESSET_COLLECT_ROUNDS", 20);
+	struct ingest *in = calloc(THREADS, sizeof(*in));
+	pthread_t threads[THREADS];
+	int64_t before = metric_get(&store_collected[USED_NODE]);
+	for (unsigned i = 0; i < THREADS; i++) {
+		in[i].store = f->store;
+		in[i].thread = i;
+		assert_int_equal(pthread_create(&threads[i], NULL, ingest, &in[i]), 0);
+	}
+	/* All services, and many others, have old days that go, again and again. */
+	for (unsigned round = 0; round < rounds; round++) {
+		for (unsigned i = 0; i < 200; i++)
+			write_service(f->store, i, FIRST_NS + round);
+		maintain(f->store, 5);
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		void *failed;
+		in[i].stop = true;
+		pthread_join(threads[i], &failed);
+		if (failed)
+			fail_msg("%s", (char *)failed);
+	}
+	unsigned requests = 0, services = 0;
+	for (unsigned i = 0; i < THREADS; i++) {
+		requests += in[i].requests;
+		for (unsigned s = 0; s < 64; s++) {
+			services += in[i].written[s] > 0;
+			assert_int_equal(total_of_service(f->store, i * 64 + s), in[i].written[s]);
+		}
+	}
+	check_dictionary(f->store);
+	maintain(f->store, 5);
+	check_counts(f->store, services);
+	print_message("%u requests beside %u collections that removed %lld nodes\n", requests,
+		      rounds, (long long)(metric_get(&store_collected[USED_NODE]) - before));
+	free(in);
+}
+
+/* ---- the database is opened anew in the middle ---- */
+
+static void *break_again_and_again(void *arg)
+{
+	struct ingest *in = arg;
+	const struct timespec pause = {0, 3 * 1000 * 1000};
+	while (!in->stop) {
+		pthread_mutex_lock(&in->store->writer.commit_lock);
+		in->store->writer.broken = ERR_IO;
+		in->store->writer.retry_at_ns = 0;
+		pthread_mutex_unlock(&in->store->writer.commit_lock);
+		struct service service;
+		struct err err;
+		make_service(&service, 500, FIRST_NS + 5 * DAY_NS + in->requests++);
+		if (store_write(in->store, &service.batch, &err))
+			return "a write failed";
+		nanosleep(&pause, NULL);
+	}
+	return NULL;
+}
+
+static void the_database_may_be_opened_anew_meanwhile(void **state)
+{
+	struct fixture *f = *state;
+	struct ingest in = {.store = f->store};
+	pthread_t thread;
+	struct err err;
+	unsigned failures = 0;
+	assert_int_equal(pthread_create(&thread, NULL, break_again_and_again, &in), 0);
+	for (unsigned round = 0; round < 10; round++) {
+		for (unsigned i = 0; i < 20; i++) {
+			struct service service;
+			make_service(&service, i, FIRST_NS + round);
+			while (store_write(f->store, &service.batch, &err))
+				assert_true(failures++ < 1000);
+		}
+		while (store_maintain(f->store, FIRST_NS + 5 * DAY_NS, &err))
+			assert_true(failures++ < 1000);
+	}
+	in.stop = true;
+	void *failed;
+	pthread_join(thread, &failed);
+	if (failed)
+		fail_msg("%s", (char *)failed);
+	check_dictionary(f->store);
+	maintain(f->store, 5);
+	check_counts(f->store, 1);
+	assert_int_equal(total_of_service(f->store, 500), (int64_t)in.requests * LEAVES);
+	print_message("%u times opened anew\n", in.requests);
+}
+
+/* ---- short of memory ---- */
+
+static void without_memory_it_stops_and_the_next_one_works(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	int rc = ERR_NOMEM;
+	for (unsigned i = 0; i < 20; i++)
+		write_service(f->store, i, FIRST_NS + (i % 2) * DAY_NS);
+	unsigned nth = 0;
+	while (rc) {
+		mem_fail_nth(++nth);
+		rc = store_maintain(f->store, FIRST_NS + 2 * DAY_NS, &err);
+		mem_fail_nth(0);
+		if (rc && rc != ERR_NOMEM)
+			fail_msg("allocation %u: %s", nth, err.text);
+		check_dictionary(f->store);
+		assert_int_equal(total_of_service(f->store, 7), LEAVES);
+	}
+	print_message("%u allocations\n", nth);
+	assert_true(nth > 20);
+	check_counts(f->store, 10);
+}
+
+static void it_refuses_to_take_more_memory_than_the_store_has(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	write_service(f->store, 1, FIRST_NS);
+	f->store->plan.query_bytes = 16;
+	assert_int_equal(store_maintain(f->store, FIRST_NS + 2 * DAY_NS, &err), ERR_LIMIT);
+	assert_true(f->store->collector.due);
+	f->store->plan.query_bytes = 1 << 20;
+	maintain(f->store, 2);
+	check_counts(f->store, 0);
+}
+
+/* ---- crashes ---- */
+
+enum { CRASH_SERVICES = 12 };
+
+/* In the child: days come and go; says which batches of the day that stays are acknowledged. */
+static void work_for_ever(const char *path, unsigned first, int pipe_fd)
+{
+	struct store *store = open_manual(path);
+	struct err err;
+	for (unsigned number = first;; number++) {
+		struct service service;
+		make_service(&service, number % CRASH_SERVICES,
+			     FIRST_NS + 5 * DAY_NS + number * 1000);
+		if (store_write(store, &service.batch, &err))
+			_exit(3);
+		if (write(pipe_fd, &number, sizeof(number)) != sizeof(number))
+			_exit(4);
+		make_service(&service, number % 97, FIRST_NS + number);
+		if (store_write(store, &service.batch, &err))
+			_exit(3);
+		if (number % 8 == 0 && store_maintain(store, FIRST_NS + 5 * DAY_NS, &err))
+			_exit(5);
+	}
+}
+
+static unsigned run_and_kill(const char *path, unsigned first, unsigned wait_us)
+{
+	int fds[2], status;
+	unsigned last = first - 1, number;
+	assert_int_equal(pipe(fds), 0);
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		close(fds[0]);
+		work_for_ever(path, first, fds[1]);
+	}
+	close(fds[1]);
+	struct timespec wait = {wait_us / 1000000, (long)(wait_us % 1000000) * 1000};
+	nanosleep(&wait, NULL);
+	kill(child, SIGKILL);
+	while (read(fds[0], &number, sizeof(number)) == sizeof(number))
+		last = number;
+	close(fds[0]);
+	waitpid(child, &status, 0);
+	assert_true(WIFSIGNALED(status));
+	return last;
+}
+
+static void a_crash_at_any_moment_leaves_it_whole(void **state)
+{
+	struct fixture *f = *state;
+	struct random random = {(uint64_t)getpid()};
+	unsigned rounds = env_number("CRESSET_COLLECT_ROUNDS", 20), next = 1;
+	store_close(f->store);
+	f->store = NULL;
+	for (unsigned round = 0; round < rounds; round++) {
+		unsigned last = run_and_kill(f->path, next, 30000 + random_below(&random, 250000));
+		struct store *store = open_manual(f->path);
+		check_dictionary(store);
+		int64_t total = 0;
+		for (unsigned i = 0; i < CRASH_SERVICES; i++)
+			total += total_of_service(store, i);
+		struct store_selection today = {.tenant = STR("t"),
+						.start_ns = FIRST_NS + 5 * DAY_NS,
+						.end_ns = UINT64_MAX};
+		(void)today;
+		assert_true(total >= (int64_t)last * LEAVES);
+		maintain(store, 5);
+		check_dictionary(store);
+		total = 0;
+		for (unsigned i = 0; i < CRASH_SERVICES; i++)
+			total += total_of_service(store, i);
+		/* One more may have been written and not acknowledged. */
+		assert_true(total == (int64_t)last * LEAVES ||
+			    total == (int64_t)(last + 1) * LEAVES);
+		next = (unsigned)(total / LEAVES) + 1;
+		store_close(store);
+	}
+	print_message("%u kills, %u batches\n", rounds, next - 1);
+	f->store = open_manual(f->path);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_service_without_days_leaves_nothing_behind),
+		TEST(what_comes_back_gets_a_new_id_and_is_right),
+		TEST(the_frame_that_says_nothing_is_told_from_an_empty_entry),
+		TEST(tenants_are_collected_apart),
+		TEST(by_the_clock_it_runs_once_a_day_when_days_were_dropped),
+		TEST(an_old_view_finds_what_was_collected_since),
+		TEST(what_is_found_meanwhile_stays),
+		TEST(ingest_goes_on_beside_it_and_nothing_is_lost),
+		TEST(the_database_may_be_opened_anew_meanwhile),
+		TEST(without_memory_it_stops_and_the_next_one_works),
+		TEST(it_refuses_to_take_more_memory_than_the_store_has),
+		TEST(a_crash_at_any_moment_leaves_it_whole),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
