@@ -24,7 +24,7 @@ MUST_USE int answer_sizes(struct store *store, struct store_sizes *ret, struct e
 /* The same of a database alone, without disk_bytes. */
 MUST_USE int stats_read(struct rocks *rocks, struct store_stats *ret, struct err *err);
 /* What the files of a directory take; 0 when it cannot be read. */
-uint64_t directory_bytes(const char *path);
+void directory_bytes(const char *path, uint64_t *ret_total, uint64_t *ret_logs);
 
 /* ---- group.c: the distinct values of some names, over series and samples ---- */
 

@@ -485,12 +485,6 @@ int rocks_write(struct rocks *rocks, rocksdb_writebatch_t *batch, struct err *er
 	return rocks_error(said, "writing", err);
 }
 
-void rocks_delete(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
-		  struct str key)
-{
-	rocksdb_writebatch_delete_cf(batch, rocks->family[family], key.ptr, key.len);
-}
-
 void rocks_put(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
 	       struct str key, struct str value)
 {
@@ -533,14 +527,6 @@ int rocks_checkpoint(struct rocks *rocks, const char *path, struct err *err)
 	return rocks_error(said, "making a checkpoint of the database", err);
 }
 
-uint64_t rocks_family_bytes(const struct rocks *rocks, enum rocks_family family)
-{
-	uint64_t bytes = 0;
-	return rocksdb_property_int_cf(rocks->db, rocks->family[family],
-				       "rocksdb.live-sst-files-size", &bytes)
-		       ? 0
-		       : bytes;
-}
 /* Without force the lowest level is left as it is, and so is what was deleted there while a view
  * was open. */
 void rocks_compact(struct rocks *rocks, enum rocks_family family, const struct key *from,
@@ -580,12 +566,27 @@ uint64_t rocks_oldest_view(const struct rocks *rocks)
 	return number_of(rocks, FAMILY_META, "rocksdb.oldest-snapshot-sequence");
 }
 
+uint64_t rocks_family_bytes(const struct rocks *rocks, enum rocks_family family)
+{
+	return number_of(rocks, family, "rocksdb.live-sst-files-size");
+}
+
 uint64_t rocks_table_bytes(const struct rocks *rocks)
 {
 	uint64_t total = 0;
 	for (unsigned i = 0; i < FAMILY_COUNT; i++)
-		total += number_of(rocks, (enum rocks_family)i, "rocksdb.live-sst-files-size");
+		total += rocks_family_bytes(rocks, (enum rocks_family)i);
 	return total;
+}
+
+bool rocks_busy(const struct rocks *rocks)
+{
+	uint64_t busy = number_of(rocks, FAMILY_META, "rocksdb.num-running-compactions") +
+			number_of(rocks, FAMILY_META, "rocksdb.num-running-flushes");
+	for (unsigned i = 0; i < FAMILY_COUNT; i++)
+		busy += number_of(rocks, (enum rocks_family)i, "rocksdb.compaction-pending") +
+			number_of(rocks, (enum rocks_family)i, "rocksdb.mem-table-flush-pending");
+	return busy > 0;
 }
 
 int rocks_range_bytes(const struct rocks *rocks, enum rocks_family family, const struct key *from,
@@ -606,36 +607,10 @@ size_t rocks_cache_bytes(const struct rocks *rocks)
 	return rocksdb_cache_get_usage(rocks->cache);
 }
 
-static uint64_t property(const struct rocks *rocks, unsigned family, const char *name)
-{
-	uint64_t value = 0;
-	if (rocksdb_property_int_cf(rocks->db, rocks->family[family], name, &value))
-		return 0;
-	return value;
-}
-
 size_t rocks_write_buffer_bytes(const struct rocks *rocks)
 {
-	size_t total = 0;
-	for (unsigned i = 0; i < FAMILY_COUNT; i++)
-		total += property(rocks, i, "rocksdb.cur-size-all-mem-tables");
 	uint64_t total = 0;
 	for (unsigned i = 0; i < FAMILY_COUNT; i++)
 		total += number_of(rocks, (enum rocks_family)i, "rocksdb.cur-size-all-mem-tables");
 	return total;
-}
-
-uint64_t rocks_table_bytes(const struct rocks *rocks, enum rocks_family family)
-{
-	return property(rocks, family, "rocksdb.live-sst-files-size");
-}
-
-bool rocks_busy(const struct rocks *rocks)
-{
-	uint64_t busy = property(rocks, 0, "rocksdb.num-running-compactions") +
-			property(rocks, 0, "rocksdb.num-running-flushes");
-	for (unsigned i = 0; i < FAMILY_COUNT; i++)
-		busy += property(rocks, i, "rocksdb.compaction-pending") +
-			property(rocks, i, "rocksdb.mem-table-flush-pending");
-	return busy > 0;
 }

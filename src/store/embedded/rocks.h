@@ -84,8 +84,6 @@ void rocks_value_free(struct rocks_value *value);
 MUST_USE int rocks_write_synced(struct rocks *rocks, rocksdb_writebatch_t *batch, struct err *err);
 /* Durable with the next synced write, and before anything written later. */
 MUST_USE int rocks_write(struct rocks *rocks, rocksdb_writebatch_t *batch, struct err *err);
-void rocks_delete(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
-		  struct str key);
 void rocks_put(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
 	       struct str key, struct str value);
 void rocks_delete(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
@@ -143,7 +141,5 @@ uint64_t rocks_family_bytes(const struct rocks *rocks, enum rocks_family family)
 /* Bytes in memory. */
 size_t rocks_cache_bytes(const struct rocks *rocks);
 size_t rocks_write_buffer_bytes(const struct rocks *rocks);
-/* Bytes of the family's files. */
-uint64_t rocks_table_bytes(const struct rocks *rocks, enum rocks_family family);
 /* Are files being written out or merged, or is that to begin at once? */
 bool rocks_busy(const struct rocks *rocks);

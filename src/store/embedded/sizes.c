@@ -1,10 +1,7 @@
 /* Bytes by part: RocksDB knows what the tables of each family take; the rest of
  * the directory is its logs and its own records. */
-#include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "store/embedded/answer.h"
 #include "store/embedded/control.h"
@@ -21,23 +18,6 @@ static const struct {
 	{FAMILY_META, "tenants, days"},
 };
 
-/* What was written and is not yet in tables. */
-static uint64_t log_bytes(const char *path)
-{
-	uint64_t total = 0;
-	DIR *dir = opendir(path);
-	for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir)) {
-		struct stat st;
-		size_t len = strlen(e->d_name);
-		if (len > 4 && strcmp(e->d_name + len - 4, ".log") == 0 &&
-		    !fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW))
-			total += (uint64_t)st.st_blocks * 512;
-	}
-	if (dir)
-		closedir(dir);
-	return total;
-}
-
 static void add_part(struct store_measured *sizes, const char *name, uint64_t bytes)
 {
 	sizes->parts[sizes->part_count++] = (struct store_part){name, bytes};
@@ -53,7 +33,9 @@ static int measure(struct rocks *rocks, const char *path, struct store_measured 
 		add_part(sizes, families[i].name, bytes);
 		known += bytes;
 	}
-	uint64_t log = log_bytes(path), all = sizes->totals.disk_bytes = directory_bytes(path);
+	uint64_t log, all;
+	directory_bytes(path, &all, &log);
+	sizes->totals.disk_bytes = all;
 	add_part(sizes, "log", log);
 	known += log;
 	add_part(sizes, "other", all > known ? all - known : 0);

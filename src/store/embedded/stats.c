@@ -67,8 +67,6 @@ static int add_records(struct rocks *rocks, enum key_kind kind, struct store_sta
 	return rc;
 }
 
-/* Files come and go while we look; what is gone counts nothing. */
-uint64_t directory_bytes(const char *path)
 static bool is_log(const char *name)
 {
 	size_t len = strlen(name);
@@ -76,7 +74,7 @@ static bool is_log(const char *name)
 }
 
 /* Files come and go while we look; what is gone counts nothing. */
-static void directory_bytes(const char *path, uint64_t *ret_total, uint64_t *ret_logs)
+void directory_bytes(const char *path, uint64_t *ret_total, uint64_t *ret_logs)
 {
 	DIR *dir = opendir(path);
 	*ret_total = *ret_logs = 0;
@@ -106,6 +104,7 @@ int stats_read(struct rocks *rocks, struct store_stats *ret, struct err *err)
 {
 	struct store_stats stats = {0};
 	int rc = add_records(rocks, META_COUNTERS, &stats, add_counters, err);
+	rc = rc ? rc : add_records(rocks, META_GONE, &stats, subtract_gone, err);
 	rc = rc ? rc : add_records(rocks, META_DAY, &stats, add_day, err);
 	if (!rc)
 		*ret = stats;
@@ -118,8 +117,9 @@ int answer_stats(struct store *store, struct store_stats *ret, struct err *err)
 	int rc = store->rocks ? stats_read(store->rocks, ret, err)
 			      : err_set(err, ERR_IO, "the store's database is not open");
 	pthread_rwlock_unlock(&store->rocks_lock);
+	uint64_t logs;
 	if (!rc)
-		ret->disk_bytes = directory_bytes(store->database_path);
+		directory_bytes(store->database_path, &ret->disk_bytes, &logs);
 	return rc;
 }
 
@@ -129,27 +129,15 @@ int answer_sizes(struct store *store, struct store_sizes *ret, struct err *err)
 	const struct rocks *rocks = store->rocks;
 	if (rocks)
 		*ret = (struct store_sizes){
-			.samples_bytes = rocks_table_bytes(rocks, FAMILY_SAMPLES),
-			.rollups_bytes = rocks_table_bytes(rocks, FAMILY_ROLLUPS),
-			.dictionary_bytes = rocks_table_bytes(rocks, FAMILY_DICT),
-			.ids_bytes = rocks_table_bytes(rocks, FAMILY_IDS),
-			.series_bytes = rocks_table_bytes(rocks, FAMILY_SERIES),
-			.other_bytes = rocks_table_bytes(rocks, FAMILY_META) +
-				       rocks_table_bytes(rocks, FAMILY_RECENT),
+			.samples_bytes = rocks_family_bytes(rocks, FAMILY_SAMPLES),
+			.rollups_bytes = rocks_family_bytes(rocks, FAMILY_ROLLUPS),
+			.dictionary_bytes = rocks_family_bytes(rocks, FAMILY_DICT),
+			.ids_bytes = rocks_family_bytes(rocks, FAMILY_IDS),
+			.series_bytes = rocks_family_bytes(rocks, FAMILY_SERIES),
+			.other_bytes = rocks_family_bytes(rocks, FAMILY_META) +
+				       rocks_family_bytes(rocks, FAMILY_RECENT),
 			.busy = rocks_busy(rocks),
 		};
 	pthread_rwlock_unlock(&store->rocks_lock);
 	return rocks ? 0 : err_set(err, ERR_IO, "the store's database is not open");
-	uint64_t logs;
-	pthread_rwlock_rdlock(&store->rocks_lock);
-	int rc = store->rocks ? 0 : err_set(err, ERR_IO, "the store's database is not open");
-	rc = rc ? rc : add_records(store, META_COUNTERS, &stats, add_counters, err);
-	rc = rc ? rc : add_records(store, META_GONE, &stats, subtract_gone, err);
-	rc = rc ? rc : add_records(store, META_DAY, &stats, add_day, err);
-	pthread_rwlock_unlock(&store->rocks_lock);
-	if (rc)
-		return rc;
-	directory_bytes(store->database_path, &stats.disk_bytes, &logs);
-	*ret = stats;
-	return 0;
 }
