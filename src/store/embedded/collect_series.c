@@ -102,8 +102,8 @@ static int add_dead(struct chunk *chunk, uint32_t id, uint32_t *ids, size_t coun
 static int read_series(struct chunk *chunk, uint32_t id, struct str value, struct err *err)
 {
 	struct collection *c = chunk->c;
-	uint32_t *ids;
-	size_t count;
+	uint32_t *ids = NULL;
+	size_t count = 0;
 	int rc = decode(c, value, &ids, &count, err);
 	if (rc)
 		return rc;
