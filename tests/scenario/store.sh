@@ -92,7 +92,7 @@ refuses "nor verified" "has format 99" "$CRESSET" store verify --data-dir="$work
 [ ! -e "$work/newer/store" ] && ok "and leaves nothing behind" || not_ok "and leaves nothing behind"
 
 # The command line.
-refuses "a command that is not there" 'there is no command "bakup"' "$CRESSET" store bakup
+refuses "a command that is not there" 'there is no command "copy"' "$CRESSET" store copy
 refuses "no command" "give a command" "$CRESSET" store
 refuses "backup without a place" "--to=DIR is needed" "$CRESSET" store backup --data-dir="$work/data"
 refuses "an option that is not there" "did you mean --data-dir?" "$CRESSET" store verify --datadir=x

@@ -36,9 +36,11 @@ struct family {
 
 static bool read_id(struct str value, uint32_t *ret)
 {
+	uint64_t id = 0;
+	if (value.len == 0)
+		return false;
 	const uint8_t *at = (const uint8_t *)value.ptr, *end = at + value.len;
-	uint64_t id;
-	if (!value.ptr || uleb_get(at, end, &id) != end || id == 0 || id > UINT32_MAX)
+	if (uleb_get(at, end, &id) != end || id == 0 || id > UINT32_MAX)
 		return false;
 	*ret = (uint32_t)id;
 	return true;
