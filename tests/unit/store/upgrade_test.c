@@ -43,6 +43,9 @@ static void a_store_of_format_1_is_taken_over_whole(void **state)
 	unpack(path);
 	read_format(path, text);
 	assert_string_equal(text, "cresset-store 1\n");
+	verify_clean(path); /* which changes nothing: */
+	read_format(path, text);
+	assert_string_equal(text, "cresset-store 1\n");
 	struct store *store = open_store(path);
 	read_format(path, text);
 	assert_string_equal(text, "cresset-store 2\n");
@@ -55,6 +58,7 @@ static void a_store_of_format_1_is_taken_over_whole(void **state)
 	store = open_store(path);
 	assert_int_equal(total_of(store), 6 * 4);
 	store_close(store);
+	verify_clean(path);
 	remove_directory(path);
 }
 
