@@ -144,7 +144,7 @@ static void fill_series(struct client *c, struct app *app, uint64_t s, uint64_t 
 {
 	uint64_t count = params_samples_per_batch(c->params);
 	struct store_sample *samples = c->samples + s * count;
-	double hour = (double)(batch_ns / NS_PER_S - c->params->start_s) / 3600;
+	double hour = ((double)batch_ns / 1e9 - (double)c->params->start_s) / 3600;
 	for (uint64_t i = 0; i < count; i++) {
 		uint32_t leaf = app_leaf(app, skewed(c), hour);
 		make_room(c, app);

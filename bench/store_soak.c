@@ -168,7 +168,7 @@ static void *maintain(void *arg)
 
 static void report(struct soak *soak, const char *path, double second, uint64_t samples_before)
 {
-	double hours = (double)(soak->simulated_ns / NS_PER_S - soak->params->start_s) / 3600;
+	double hours = ((double)soak->simulated_ns / 1e9 - (double)soak->params->start_s) / 3600;
 	double rss = (double)rss_bytes();
 	printf("# %5.0f s: %.1f simulated hours, rss %.1f MB, %.0f samples/s, ack p99 %.1f ms, "
 	       "query p50 "

@@ -159,6 +159,20 @@ int block_column(const struct block *block, enum block_column column, int64_t *r
 	return 0;
 }
 
+bool block_column_runs(const struct block *block, enum block_column column, struct column_runs *ret)
+{
+	struct str bytes = block->columns[column];
+	return bytes.ptr && column_runs_open(bytes, block->count, ret);
+}
+
+int block_column_runs_check(const struct column_runs *runs, enum block_column column,
+			    struct err *err)
+{
+	if (!column_runs_whole(runs))
+		return err_set(err, ERR_CORRUPT, "sample block: column %d does not decode", column);
+	return 0;
+}
+
 int block_spans(const struct block *block, int64_t *scratch, struct store_span *ret,
 		struct err *err)
 {

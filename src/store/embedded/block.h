@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "store/embedded/column.h"
 #include "store/engine.h"
 
 /* Stored numbers: never renumber. Absent columns are 0 in every row. */
@@ -51,6 +52,12 @@ MUST_USE int block_open(struct str bytes, uint64_t min_time_ns, struct block *re
 /* count values. ERR_CORRUPT. */
 MUST_USE int block_column(const struct block *block, enum block_column column, int64_t *ret,
 			  struct err *err);
+/* The same as runs; false where it is not made of them. */
+bool block_column_runs(const struct block *block, enum block_column column,
+		       struct column_runs *ret);
+/* After the last of them. ERR_CORRUPT. */
+MUST_USE int block_column_runs_check(const struct column_runs *runs, enum block_column column,
+				     struct err *err);
 /* span_count spans; scratch has room for as many numbers. ERR_CORRUPT. */
 MUST_USE int block_spans(const struct block *block, int64_t *scratch, struct store_span *ret,
 			 struct err *err);

@@ -308,21 +308,6 @@ static int64_t value_of(const struct input *in, uint64_t q)
 	return (int64_t)(in->min + q * in->gcd);
 }
 
-static bool get_rle(struct input *in, size_t count, int64_t *ret)
-{
-	uint64_t q = 0, step, run;
-	for (size_t i = 0; i < count; i += run) {
-		in->at = uleb_get(uleb_get(in->at, in->end, &step), in->end, &run);
-		if (!in->at || run == 0 || run > count - i)
-			return false;
-		q += (uint64_t)zig_back(step);
-		int64_t value = value_of(in, q);
-		for (size_t j = 0; j < run; j++)
-			ret[i + j] = value;
-	}
-	return true;
-}
-
 /* Numbers first, then what they mean: the second loop has nothing to guess. An array of int64 holds
  * uint64 as well. */
 static bool get_numbers(struct input *in, size_t count, int64_t *ret)
@@ -407,30 +392,100 @@ static bool get_dict(struct input *in, size_t count, int64_t *ret)
 	return true;
 }
 
-static bool get_const(struct input *in, size_t count, int64_t *ret)
+bool column_runs_next(struct column_runs *runs, int64_t *ret_value, size_t *ret_count)
 {
-	for (size_t i = 0; i < count; i++)
-		ret[i] = (int64_t)in->min;
+	uint64_t step = 0, count = runs->left;
+	if (runs->left == 0 || runs->broken)
+		return false;
+	if (!runs->constant) {
+		runs->at = uleb_get(uleb_get(runs->at, runs->end, &step), runs->end, &count);
+		runs->broken = !runs->at || count == 0 || count > runs->left;
+		if (runs->broken)
+			return false;
+	}
+	runs->q += (uint64_t)zig_back(step);
+	runs->left -= (size_t)count;
+	*ret_value = (int64_t)(runs->min + runs->q * runs->gcd);
+	*ret_count = (size_t)count;
+	return true;
+}
+
+bool column_runs_whole(const struct column_runs *runs)
+{
+	return !runs->broken && runs->left == 0 && runs->at == runs->end;
+}
+
+static bool get_runs(struct column_runs *runs, int64_t *ret)
+{
+	int64_t value;
+	size_t count;
+	while (column_runs_next(runs, &value, &count))
+		for (; count > 0; count--)
+			*ret++ = value;
+	return column_runs_whole(runs);
+}
+
+/* The byte of the encoding, min and gcd. */
+static bool get_head(struct str bytes, enum column_encoding *ret_encoding, struct input *ret)
+{
+	const uint8_t *start = (const uint8_t *)bytes.ptr;
+	uint64_t min;
+	if (bytes.len == 0)
+		return false;
+	*ret = (struct input){.at = start + 1, .end = start + bytes.len, .gcd = 1};
+	ret->at = uleb_get(ret->at, ret->end, &min);
+	ret->min = (uint64_t)zig_back(min);
+	if (*start != COLUMN_CONST)
+		ret->at = uleb_get(ret->at, ret->end, &ret->gcd);
+	*ret_encoding = (enum column_encoding) * start;
+	return ret->at;
+}
+
+bool column_runs_open(struct str bytes, size_t count, struct column_runs *ret)
+{
+	enum column_encoding encoding;
+	struct input in;
+	if (!get_head(bytes, &encoding, &in) ||
+	    (encoding != COLUMN_CONST && encoding != COLUMN_RLE))
+		return false;
+	*ret = (struct column_runs){.at = in.at,
+				    .end = in.end,
+				    .min = in.min,
+				    .gcd = in.gcd,
+				    .left = count,
+				    .constant = encoding == COLUMN_CONST};
 	return true;
 }
 
 bool column_decode(struct str bytes, size_t count, int64_t *ret)
 {
-	typedef bool get_rows(struct input * in, size_t count, int64_t * ret);
-	static get_rows *const by_encoding[] = {
-		[COLUMN_CONST] = get_const,   [COLUMN_RLE] = get_rle,
-		[COLUMN_DELTA] = get_delta,   [COLUMN_VARINT] = get_varint,
-		[COLUMN_PACKED] = get_packed, [COLUMN_DICT] = get_dict,
-		[COLUMN_RISING] = get_rising,
-	};
-	const uint8_t *start = (const uint8_t *)bytes.ptr;
-	struct input in = {.at = start + 1, .end = start + bytes.len, .gcd = 1};
-	uint64_t min;
-	if (bytes.len == 0 || *start >= sizeof(by_encoding) / sizeof(by_encoding[0]))
+	enum column_encoding encoding;
+	struct column_runs runs;
+	struct input in;
+	bool good = false;
+	if (column_runs_open(bytes, count, &runs))
+		return get_runs(&runs, ret);
+	if (!get_head(bytes, &encoding, &in))
 		return false;
-	in.at = uleb_get(in.at, in.end, &min);
-	in.min = (uint64_t)zig_back(min);
-	if (*start != COLUMN_CONST)
-		in.at = uleb_get(in.at, in.end, &in.gcd);
-	return in.at && by_encoding[*start](&in, count, ret) && in.at == in.end;
+	switch (encoding) {
+	case COLUMN_DELTA:
+		good = get_delta(&in, count, ret);
+		break;
+	case COLUMN_RISING:
+		good = get_rising(&in, count, ret);
+		break;
+	case COLUMN_VARINT:
+		good = get_varint(&in, count, ret);
+		break;
+	case COLUMN_PACKED:
+		good = get_packed(&in, count, ret);
+		break;
+	case COLUMN_DICT:
+		good = get_dict(&in, count, ret);
+		break;
+	case COLUMN_CONST:
+	case COLUMN_RLE:
+		break; /* runs, above */
+	}
+	return good && in.at == in.end;
 }

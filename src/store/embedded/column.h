@@ -24,3 +24,19 @@ enum column_encoding {
 void column_encode(struct buf *out, const int64_t *values, size_t count);
 /* Reads count values that fill bytes exactly; false when they do not. ret is then undefined. */
 bool column_decode(struct str bytes, size_t count, int64_t *ret);
+
+/* The same as runs of equal values, where the encoding is made of them (const and rle): whoever adds up
+ * or counts need not look at the rows. */
+struct column_runs {
+	const uint8_t *at, *end;
+	uint64_t min, gcd, q;
+	size_t left; /* rows */
+	bool constant, broken;
+};
+
+/* False: another encoding, or a broken head, which column_decode() refuses as well. */
+bool column_runs_open(struct str bytes, size_t count, struct column_runs *ret);
+/* False at the end. */
+bool column_runs_next(struct column_runs *runs, int64_t *ret_value, size_t *ret_count);
+/* After the end: were these count rows, exactly? */
+bool column_runs_whole(const struct column_runs *runs);

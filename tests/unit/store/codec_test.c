@@ -112,6 +112,54 @@ static void random_columns_come_back(void **state)
 	}
 }
 
+static void runs_are_the_rows_of_const_and_rle(void **state)
+{
+	int64_t values[ROWS_MAX], value;
+	struct random random = {5};
+	struct column_runs runs;
+	(void)state;
+	for (unsigned round = 0; round < 200; round++) {
+		struct buf out = {0};
+		size_t count = 40 + random_below(&random, ROWS_MAX - 40), run, at = 0;
+		for (size_t i = 0; i < count; i++)
+			values[i] =
+				i % (1 + round) == 0 ? (int64_t)random_u64(&random) : values[i - 1];
+		column_encode(&out, values, count);
+		bool made_of_runs = (unsigned char)out.ptr[0] <= COLUMN_RLE;
+		assert_int_equal(made_of_runs, column_runs_open(buf_text(&out), count, &runs));
+		while (made_of_runs && column_runs_next(&runs, &value, &run))
+			for (; run > 0; run--)
+				assert_true(values[at++] == value);
+		assert_int_equal(at, made_of_runs ? count : 0);
+		assert_true(!made_of_runs || column_runs_whole(&runs));
+		buf_deinit(&out);
+	}
+}
+
+static void runs_that_do_not_fit_the_rows_are_broken(void **state)
+{
+	/* min 0, gcd 1, then (step 2, 3 rows), (step 1, 2 rows); a run of 0 rows; a byte too many. */
+	static const char two[] = {COLUMN_RLE, 0, 1, 4, 3, 2, 2};
+	static const char none[] = {COLUMN_RLE, 0, 1, 4, 0};
+	static const char more[] = {COLUMN_CONST, 0, 0};
+	struct column_runs runs;
+	int64_t value;
+	size_t run;
+	(void)state;
+	for (size_t count = 4; count <= 6; count++) {
+		assert_true(column_runs_open(str_make(two, sizeof(two)), count, &runs));
+		while (column_runs_next(&runs, &value, &run))
+			;
+		assert_int_equal(column_runs_whole(&runs), count == 5);
+	}
+	assert_true(column_runs_open(str_make(none, sizeof(none)), 1, &runs));
+	assert_false(column_runs_next(&runs, &value, &run));
+	assert_false(column_runs_whole(&runs));
+	assert_true(column_runs_open(str_make(more, sizeof(more)), 1, &runs));
+	assert_true(column_runs_next(&runs, &value, &run));
+	assert_false(column_runs_whole(&runs));
+}
+
 /* Fills bytes with count ulebs, each as long as the dice say within longest. */
 static size_t put_numbers(struct random *random, uint64_t *numbers, size_t count, unsigned longest,
 			  uint8_t *bytes)
@@ -407,6 +455,8 @@ int main(void)
 		cmocka_unit_test(bits_are_packed_where_whole_bytes_waste_them),
 		cmocka_unit_test(the_whole_range_of_numbers_survives),
 		cmocka_unit_test(random_columns_come_back),
+		cmocka_unit_test(runs_are_the_rows_of_const_and_rle),
+		cmocka_unit_test(runs_that_do_not_fit_the_rows_are_broken),
 		cmocka_unit_test(many_numbers_read_at_once_are_those_read_one_by_one),
 		cmocka_unit_test(numbers_of_more_than_64_bits_are_refused),
 		cmocka_unit_test(broken_columns_are_refused),
