@@ -226,7 +226,7 @@ static void start(struct soak *soak, struct worker *workers, size_t count, void 
 static void watch(struct soak *soak, const char *path)
 {
 	uint64_t start_ns = clock_mono_ns(), samples = 0;
-	size_t reports = (size_t)(soak->params->minutes * 60 / REPORT_S) + 1;
+	size_t reports = (size_t)ceil(soak->params->minutes * 60 / REPORT_S);
 	soak->seconds = need(calloc(reports, sizeof(*soak->seconds)));
 	soak->rss = need(calloc(reports, sizeof(*soak->rss)));
 	for (size_t i = 1; i <= reports; i++) {
