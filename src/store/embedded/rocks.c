@@ -90,6 +90,17 @@ static void set_sizes(rocksdb_options_t *o, const struct rocks_limits *limits)
 	rocksdb_options_set_max_background_jobs(o, 2);
 }
 
+/* A file's whole filter is larger than a shard of the cache (half a MiB) once there are some hundred
+ * thousand ids: it would be read and checked anew for each look-up of an id that is not there. */
+static void split_filters(rocksdb_block_based_table_options_t *table)
+{
+	rocksdb_block_based_options_set_index_type(
+		table, rocksdb_block_based_table_index_type_two_level_index_search);
+	rocksdb_block_based_options_set_partition_filters(table, 1);
+	rocksdb_block_based_options_set_metadata_block_size(table, 8 * KIB);
+	rocksdb_block_based_options_set_pin_top_level_index_and_filter(table, 1);
+}
+
 /* Samples are read in long scans and shrink most in large blocks; ids are read one by one, and
  * mostly are not there, so their filters count. */
 static void set_table(rocksdb_options_t *o, enum rocks_family family, rocksdb_cache_t *cache)
@@ -110,6 +121,7 @@ static void set_table(rocksdb_options_t *o, enum rocks_family family, rocksdb_ca
 		rocksdb_block_based_options_set_whole_key_filtering(table, 1);
 		rocksdb_options_set_memtable_whole_key_filtering(o, 1);
 		rocksdb_options_set_memtable_prefix_bloom_size_ratio(o, 0.05);
+		split_filters(table);
 	}
 	rocksdb_options_set_block_based_table_factory(o, table);
 	rocksdb_block_based_options_destroy(table);
