@@ -1,8 +1,9 @@
-/* Dropping days: one range deletion for each part of a tenant, all in one synced
- * batch; then the space is given back at once. Files that hold nothing else are
- * deleted whole, which views that are still open would notice: so the oldest of
- * them has to be younger than the deletion. The files at the edges are rewritten;
- * with them the range deletions go, which later scans would have to step over. */
+/* Dropping days: every key of each part of a tenant is deleted, all in one synced
+ * batch; then the space is given back at once, by rewriting the files that held
+ * them without them. What a view that is still open looks at has to stay, so we
+ * wait a little for the oldest of them. Whole files are not deleted in RocksDB's
+ * short way: one that holds deletions would go, and what they deleted in a lower
+ * level come back. */
 #include <time.h>
 
 #include "base/clock.h"
@@ -85,14 +86,15 @@ static int count_all(struct rocks *rocks, const struct drops *drops, uint32_t *r
 static int write_ranges(struct rocks *rocks, const struct drops *drops, struct err *err)
 {
 	rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
-	for (size_t i = 0; i < drops->count; i++) {
+	int rc = 0;
+	for (size_t i = 0; !rc && i < drops->count; i++) {
 		struct part parts[PARTS];
 		parts_of(&drops->list[i], parts);
-		for (size_t p = 0; p < PARTS; p++)
-			rocks_delete_range(rocks, batch, parts[p].family, &parts[p].from,
-					   &parts[p].to);
+		for (size_t p = 0; !rc && p < PARTS; p++)
+			rc = rocks_delete_range(rocks, batch, parts[p].family, &parts[p].from,
+						&parts[p].to, err);
 	}
-	int rc = rocks_write_synced(rocks, batch, err);
+	rc = rc ? rc : rocks_write_synced(rocks, batch, err);
 	rocksdb_writebatch_destroy(batch);
 	return rc;
 }
@@ -150,16 +152,6 @@ static bool wait_for_views(struct store *store, uint64_t sequence)
 	return true;
 }
 
-static int give_part_back(struct rocks *rocks, const struct part *part, struct err *err)
-{
-	int rc = part->family == FAMILY_SAMPLES || part->family == FAMILY_ROLLUPS
-			 ? rocks_delete_files(rocks, part->family, &part->from, &part->to, err)
-			 : 0;
-	if (!rc)
-		rocks_compact(rocks, part->family, &part->from, &part->to);
-	return rc;
-}
-
 /* The log goes too: it has what was written to the dropped days until its families have no need of it. */
 static int give_all_back(struct store *store, const struct drops *drops, struct err *err)
 {
@@ -167,8 +159,8 @@ static int give_all_back(struct store *store, const struct drops *drops, struct 
 	for (size_t i = 0; !rc && i < drops->count; i++) {
 		struct part parts[PARTS];
 		parts_of(&drops->list[i], parts);
-		for (size_t p = 0; !rc && p < PARTS && !store_interrupted(store); p++)
-			rc = give_part_back(store->rocks, &parts[p], err);
+		for (size_t p = 0; p < PARTS && !store_interrupted(store); p++)
+			rocks_compact(store->rocks, parts[p].family, &parts[p].from, &parts[p].to);
 	}
 	return rc;
 }

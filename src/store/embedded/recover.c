@@ -130,11 +130,15 @@ int recover(struct store *store, int why, struct err *err)
 {
 	if (why == ERR_CORRUPT)
 		stop_compacting(store);
+	/* What cannot be opened again is better kept: it still answers questions. */
+	int rc = rocks_check_room(store->database_path, err);
+	if (rc)
+		return rc;
 	lock_alone(store);
 	uint64_t sweeps = store->rocks ? atomic_load(&store->rocks->sweeps) : store->sweeps;
 	txn_abort(&store->writer.txn);
 	rocks_close(store->rocks);
-	int rc = open_again(store, err);
+	rc = open_again(store, err);
 	store->writer.txn.rocks = store->rocks;
 	/* Pages in memory are older than what the database has now. */
 	store->sweeps = sweeps + 2;

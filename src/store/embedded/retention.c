@@ -61,8 +61,9 @@ static int forget_requests(struct store *store, uint64_t now_ns, struct err *err
 	struct key from = key_recent_minute(0);
 	struct key to = key_recent_minute((uint32_t)(minute - KEPT_MINUTES));
 	rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
-	rocks_delete_range(store->rocks, batch, FAMILY_RECENT, &from, &to);
-	int rc = rocks_write(store->rocks, batch, err);
+	int rc = rocks_delete_range(store->rocks, batch, FAMILY_RECENT, &from, &to, err);
+	if (!rc && rocksdb_writebatch_count(batch))
+		rc = rocks_write(store->rocks, batch, err);
 	rocksdb_writebatch_destroy(batch);
 	return rc;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -19,7 +20,8 @@ enum {
 	MIB = 1024 * 1024,
 	ZSTD_LEVEL = 3,
 	LOG_FILES_MAX = 2,
-	LOG_LEVEL_ERROR = 3, /* rocksdb/env.h, InfoLogLevel */
+	LOG_LEVEL_HEADER = 5, /* rocksdb/env.h, InfoLogLevel */
+	OPENING_BYTES = MIB,  /* what opening may write, with some to spare */
 	MANIFEST_NAME_MAX = 64,
 };
 
@@ -27,6 +29,10 @@ enum {
  * stands behind it: kTolerateCorruptedTailRecords takes the log up to there, and refuses one that is
  * damaged elsewhere; kPointInTimeRecovery takes even that up to its damage. */
 enum log_recovery { LOG_TORN_TAIL = 0, LOG_UP_TO_DAMAGE = 2 };
+
+/* Debian's RocksDB ends the process, by an assertion of its file writer, at the line of its text file
+ * LOG that follows one that could not be written. So LOG gets its header and nothing later (what
+ * happens is in the errors that are returned), and no database is opened without room for that. */
 
 static const char *const family_names[FAMILY_COUNT] = {
 	[FAMILY_META] = "default",    [FAMILY_IDS] = "ids",	    [FAMILY_DICT] = "dict",
@@ -62,7 +68,7 @@ int rocks_error(char *said, const char *doing, struct err *err)
 static void set_files(rocksdb_options_t *o, const struct rocks_limits *limits)
 {
 	rocksdb_options_set_max_open_files(o, limits->open_files_max);
-	rocksdb_options_set_info_log_level(o, LOG_LEVEL_ERROR);
+	rocksdb_options_set_info_log_level(o, LOG_LEVEL_HEADER);
 	rocksdb_options_set_max_log_file_size(o, MIB);
 	rocksdb_options_set_keep_log_file_num(o, LOG_FILES_MAX);
 	rocksdb_options_set_max_manifest_file_size(o, 4 * MIB);
@@ -127,18 +133,24 @@ static void set_table(rocksdb_options_t *o, enum rocks_family family, rocksdb_ca
 	rocksdb_block_based_options_destroy(table);
 }
 
-/* Start-up reads the log back into memory and leaves it there; without this it would write it out
- * as files first. The C API has no setter for it, only the parser of option texts. */
-static rocksdb_options_t *avoid_flush_at_open(rocksdb_options_t *o)
+/* Options that the C API has no setter for, only the parser of option texts. */
+static rocksdb_options_t *set_by_text(rocksdb_options_t *o, const char *text)
 {
 	rocksdb_options_t *changed = rocksdb_options_create();
 	char *said = NULL;
-	rocksdb_get_options_from_string(o, "avoid_flush_during_recovery=true", changed, &said);
+	rocksdb_get_options_from_string(o, text, changed, &said);
 	bool ok = said == NULL;
 	rocksdb_free(said);
 	rocksdb_options_destroy(ok ? o : changed);
 	return ok ? changed : o;
 }
+
+/* After a full disk RocksDB would go on by itself and write tables of some families, while the write
+ * that failed stands in the log: at the next start the log would give it back to the other families
+ * only, counters of ids without the ids or the other way round. We open the database anew instead. */
+#define NO_RESUME "max_bgerror_resume_count=0"
+/* Start-up reads the log back into memory and leaves it there, and does not write it out first. */
+#define NO_FLUSH "avoid_flush_during_recovery=true"
 
 static rocksdb_options_t *make_options(enum rocks_family family, const struct rocks_limits *limits,
 				       rocksdb_cache_t *cache)
@@ -151,7 +163,7 @@ static rocksdb_options_t *make_options(enum rocks_family family, const struct ro
 	set_table(o, family, cache);
 	rocksdb_options_set_compression(o, rocksdb_zstd_compression);
 	rocksdb_options_set_compression_options(o, -14, ZSTD_LEVEL, 0, 0);
-	return limits->doubt_log ? o : avoid_flush_at_open(o);
+	return set_by_text(o, limits->doubt_log ? NO_RESUME : NO_RESUME ";" NO_FLUSH);
 }
 
 /* ---- a directory that has lost a file ---- */
@@ -204,6 +216,21 @@ static int check_contents(const char *path, bool *ret_fresh, struct err *err)
 		       path, *contents.manifest ? contents.manifest : "which is missing too", path);
 }
 
+int rocks_check_room(const char *path, struct err *err)
+{
+	struct statvfs disk;
+	if (statvfs(path, &disk))
+		return 0; /* opening it will say what is wrong */
+	uint64_t left = (uint64_t)disk.f_bavail * disk.f_frsize;
+	if (left >= OPENING_BYTES)
+		return 0;
+	return err_set(err, ERR_LIMIT,
+		       "disk full: %s has %ju KiB left, opening the database needs %d KiB; free "
+		       "some "
+		       "space",
+		       path, (uintmax_t)left / KIB, OPENING_BYTES / KIB);
+}
+
 /* ---- a log that a process left behind ---- */
 
 static int sync_log(const char *path, const char *name, struct err *err)
@@ -234,6 +261,16 @@ static int sync_logs(const char *path, struct err *err)
 }
 
 /* ---- opening ---- */
+
+/* RocksDB 7.8's iterators drop the rest of a level without a word when the first read of its next table
+ * fails, but not when they ignore deletions of ranges (MergingIterator::SkipNextDeleted does not ask
+ * the iterator of the level for its status). So nobody here deletes ranges in RocksDB's way. */
+static rocksdb_readoptions_t *make_reading(void)
+{
+	rocksdb_readoptions_t *reading = rocksdb_readoptions_create();
+	rocksdb_readoptions_set_ignore_range_deletions(reading, 1);
+	return reading;
+}
 
 static int try_open(struct rocks *rocks, const char *path, struct err *err)
 {
@@ -270,7 +307,8 @@ static int open_damaged(struct rocks *rocks, const char *path, struct err *err)
 static int open_database(struct rocks *rocks, const char *path, struct err *err)
 {
 	bool fresh;
-	int rc = check_contents(path, &fresh, err);
+	int rc = rocks_check_room(path, err);
+	rc = rc ? rc : check_contents(path, &fresh, err);
 	if (!rc && !rocks->read_only)
 		rc = sync_logs(path, err);
 	if (rc)
@@ -292,7 +330,7 @@ int rocks_open(const char *path, const struct rocks_limits *limits, bool read_on
 	rocks->cache = rocksdb_cache_create_lru(limits->block_cache_bytes);
 	for (unsigned i = 0; i < FAMILY_COUNT; i++)
 		rocks->options[i] = make_options((enum rocks_family)i, limits, rocks->cache);
-	rocks->reading = rocksdb_readoptions_create();
+	rocks->reading = make_reading();
 	rocks->synced = rocksdb_writeoptions_create();
 	rocksdb_writeoptions_set_sync(rocks->synced, 1);
 	int rc = open_database(rocks, path, &reason);
@@ -304,8 +342,12 @@ int rocks_open(const char *path, const struct rocks_limits *limits, bool read_on
 	return 0;
 }
 
+/* After a write that failed the log may have that too, and either all families take it from there or
+ * none. */
 int rocks_flush(struct rocks *rocks, struct err *err)
 {
+	if (rocks->write_failed)
+		return err_set(err, ERR_IO, "a write has failed before");
 	rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
 	int rc = 0;
 	for (unsigned i = 0; !rc && i < FAMILY_COUNT; i++) {
@@ -399,7 +441,7 @@ void rocks_view_open(struct rocks *rocks, struct rocks_view *ret)
 	ret->sweeps_least = atomic_load(&rocks->sweeps) / 2 * 2;
 	ret->snapshot = rocksdb_create_snapshot(rocks->db);
 	ret->sweeps_most = (atomic_load(&rocks->sweeps) + 1) / 2 * 2;
-	ret->reading = rocksdb_readoptions_create();
+	ret->reading = make_reading();
 	rocksdb_readoptions_set_snapshot(ret->reading, ret->snapshot);
 }
 
@@ -418,7 +460,7 @@ void rocks_iter_open(const struct rocks_view *view, enum rocks_family family,
 {
 	ret->upper = *upper;
 	ret->copies[0] = ret->copies[1] = NULL;
-	ret->reading = rocksdb_readoptions_create();
+	ret->reading = make_reading();
 	rocksdb_readoptions_set_snapshot(ret->reading, view->snapshot);
 	rocksdb_readoptions_set_iterate_upper_bound(ret->reading, ret->upper.bytes, ret->upper.len);
 	rocksdb_readoptions_set_fill_cache(ret->reading, !bulk);
@@ -485,6 +527,8 @@ int rocks_write_synced(struct rocks *rocks, rocksdb_writebatch_t *batch, struct 
 {
 	char *said = NULL;
 	rocksdb_write(rocks->db, rocks->synced, batch, &said);
+	if (said)
+		rocks->write_failed = true;
 	return rocks_error(said, "writing", err);
 }
 
@@ -494,6 +538,8 @@ int rocks_write(struct rocks *rocks, rocksdb_writebatch_t *batch, struct err *er
 	rocksdb_writeoptions_t *unsynced = rocksdb_writeoptions_create();
 	rocksdb_write(rocks->db, unsynced, batch, &said);
 	rocksdb_writeoptions_destroy(unsynced);
+	if (said)
+		rocks->write_failed = true;
 	return rocks_error(said, "writing", err);
 }
 
@@ -510,23 +556,24 @@ void rocks_delete(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_f
 	rocksdb_writebatch_delete_cf(batch, rocks->family[family], key.ptr, key.len);
 }
 
-void rocks_delete_range(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
-			const struct key *from, const struct key *to)
+int rocks_delete_range(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
+		       const struct key *from, const struct key *to, struct err *err)
 {
-	rocksdb_writebatch_delete_range_cf(batch, rocks->family[family], from->bytes, from->len,
-					   to->bytes, to->len);
+	struct rocks_view view;
+	struct rocks_iter iter;
+	rocks_view_open(rocks, &view);
+	rocks_iter_open(&view, family, from, to, true, &iter);
+	for (; rocks_iter_valid(&iter); rocks_iter_next(&iter)) {
+		struct str key = rocks_iter_key(&iter);
+		rocksdb_writebatch_delete_cf(batch, rocks->family[family], key.ptr, key.len);
+	}
+	int rc = rocks_iter_check(&iter, err);
+	rocks_iter_close(&iter);
+	rocks_view_close(&view);
+	return rc;
 }
 
 /* ---- giving space back ---- */
-
-int rocks_delete_files(struct rocks *rocks, enum rocks_family family, const struct key *from,
-		       const struct key *to, struct err *err)
-{
-	char *said = NULL;
-	rocksdb_delete_file_in_range_cf(rocks->db, rocks->family[family], from->bytes, from->len,
-					to->bytes, to->len, &said);
-	return rocks_error(said, "deleting files", err);
-}
 
 int rocks_checkpoint(struct rocks *rocks, const char *path, struct err *err)
 {

@@ -44,6 +44,7 @@ struct rocks {
 	/* Rises before and after each write that empties entries of the dictionary (so it is odd during one):
 	 * see page.c. */
 	_Atomic uint64_t sweeps;
+	bool write_failed; /* the log may have what nobody was told is there: to be opened anew */
 };
 
 /* A consistent snapshot. */
@@ -70,6 +71,8 @@ const char *rocks_family_name(enum rocks_family family);
 
 MUST_USE int rocks_open(const char *path, const struct rocks_limits *limits, bool read_only,
 			struct rocks **ret, struct err *err);
+/* There is room for what opening writes, else ERR_LIMIT. */
+MUST_USE int rocks_check_room(const char *path, struct err *err);
 /* Writes memory to disk first when it can, so that the next open has no log to replay. NULL is fine. */
 void rocks_close(struct rocks *rocks);
 
@@ -88,15 +91,13 @@ void rocks_put(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_fami
 	       struct str key, struct str value);
 void rocks_delete(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
 		  struct str key);
-void rocks_delete_range(struct rocks *rocks, rocksdb_writebatch_t *batch, enum rocks_family family,
-			const struct key *from, const struct key *to);
+/* Adds a deletion of each key in [from, to): see make_reading() for why not one of them all. */
+MUST_USE int rocks_delete_range(struct rocks *rocks, rocksdb_writebatch_t *batch,
+				enum rocks_family family, const struct key *from,
+				const struct key *to, struct err *err);
 
 /* ---- giving space back ---- */
 
-/* Removes whole files with keys in [from, to) only, even from the views that are open: so everything there
- * must have been deleted before the oldest of them. */
-MUST_USE int rocks_delete_files(struct rocks *rocks, enum rocks_family family,
-				const struct key *from, const struct key *to, struct err *err);
 /* Rewrites the files that reach into [from, to) without what was deleted there; slow. */
 void rocks_compact(struct rocks *rocks, enum rocks_family family, const struct key *from,
 		   const struct key *to);

@@ -152,11 +152,11 @@ static int fill_runs(struct runs *runs, const struct store_symbol *symbols, size
 	return rc ? rc : buf_check(&runs->value, "record of symbols", err);
 }
 
-static void delete_runs(struct store *store, rocksdb_writebatch_t *batch,
-			const struct symbols_place *place)
+static int delete_runs(struct store *store, rocksdb_writebatch_t *batch,
+		       const struct symbols_place *place, struct err *err)
 {
 	struct key from = key_hash(place->tenant, KEY_SYMBOL, place->hash), to = key_after(&from);
-	rocks_delete_range(store->rocks, batch, FAMILY_DICT, &from, &to);
+	return rocks_delete_range(store->rocks, batch, FAMILY_DICT, &from, &to, err);
 }
 
 /* ---- writing, under commit_lock ---- */
@@ -248,9 +248,8 @@ static int make_batch(struct store *store, const struct symbols_place *place, bo
 	pthread_rwlock_rdlock(&store->rocks_lock);
 	int rc = store->rocks ? 0 : err_set(err, ERR_IO, "the store's database is not open");
 	if (!rc) {
-		if (replace)
-			delete_runs(store, batch, place);
-		rc = fill_runs(&runs, symbols, count, record, err);
+		rc = replace ? delete_runs(store, batch, place, err) : 0;
+		rc = rc ? rc : fill_runs(&runs, symbols, count, record, err);
 	}
 	pthread_rwlock_unlock(&store->rocks_lock);
 	buf_deinit(&runs.value);
@@ -331,7 +330,7 @@ static int delete (struct store *store, struct str tenant, struct str build_id, 
 	pthread_rwlock_rdlock(&store->rocks_lock);
 	rc = store->rocks ? 0 : err_set(err, ERR_IO, "the store's database is not open");
 	if (!rc) {
-		delete_runs(store, batch, &place);
+		rc = delete_runs(store, batch, &place, err);
 		rocks_delete(store->rocks, batch, FAMILY_DICT, key_str(&key));
 	}
 	pthread_rwlock_unlock(&store->rocks_lock);

@@ -63,12 +63,11 @@ void record_put(struct rocks *rocks, enum rocks_family family, const struct key 
 
 void record_delete(struct rocks *rocks, enum rocks_family family, const struct key *key)
 {
-	struct key after = key_after(key);
 	struct str value = record_get(rocks, family, key);
 	assert_non_null(value.ptr);
 	free((char *)value.ptr);
 	rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
-	rocks_delete_range(rocks, batch, family, key, &after);
+	rocks_delete(rocks, batch, family, key_str(key));
 	write_batch(rocks, batch);
 }
 
