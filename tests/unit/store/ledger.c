@@ -18,6 +18,8 @@ enum {
 #define HOUR_NS	 (3600ull * NS_PER_S)
 #define START_NS (1763800000ull / 3600 * HOUR_NS)
 
+_Thread_local const char *ledger_when = "";
+
 /* ---- the ledger ---- */
 
 struct ledger *ledger_create(void)
@@ -47,8 +49,9 @@ void ledger_problem(struct ledger *ledger, const char *fmt, ...)
 	va_list args;
 	if (atomic_fetch_add(&ledger->problems, 1))
 		return;
+	int len = snprintf(ledger->problem, sizeof(ledger->problem), "%s", ledger_when);
 	va_start(args, fmt);
-	vsnprintf(ledger->problem, sizeof(ledger->problem), fmt, args);
+	vsnprintf(ledger->problem + len, sizeof(ledger->problem) - (size_t)len, fmt, args);
 	va_end(args);
 }
 

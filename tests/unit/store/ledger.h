@@ -32,6 +32,8 @@ struct ledger *ledger_create(void);
 void ledger_destroy(struct ledger *ledger);
 /* In a new process: numbers that were sent and not acknowledged are given out once more. */
 void ledger_begin(struct ledger *ledger);
+/* Stands in front of the problems of this thread: "at the end: ". */
+extern _Thread_local const char *ledger_when;
 /* Says what is wrong, once; the next ones are only counted. */
 void ledger_problem(struct ledger *ledger, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

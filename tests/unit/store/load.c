@@ -68,6 +68,7 @@ static void *run_writer(void *argument)
 static void *run_questions(void *argument)
 {
 	struct load *load = argument;
+	ledger_when = "a question: ";
 	while (!atomic_load(&load->done)) {
 		struct err err = {0};
 		int code;
@@ -86,17 +87,21 @@ static void *run_maintenance(void *argument)
 {
 	struct load *load = argument;
 	while (!atomic_load(&load->done)) {
-		load_maintain(load->store);
+		load_maintain(load);
 		clock_sleep_until_ns(clock_mono_ns() + 4 * PAUSE_NS);
 	}
 	return NULL;
 }
 
-void load_maintain(struct store *store)
+void load_maintain(struct load *load)
 {
-	struct err err;
-	uint32_t days;
-	(void)!retention_run(store, clock_real_ns(), &days, &err);
+	struct store *store = load->store;
+	struct err err = {0};
+	int code = store_maintain(store, clock_real_ns(), &err);
+	if (code)
+		ledger_check_sentence(load->ledger, code, &err);
+	if (code && !load->refusals)
+		ledger_problem(load->ledger, "the maintenance failed: %s", err.text);
 	pthread_rwlock_rdlock(&store->rocks_lock);
 	if (store->rocks && !store->rocks->read_only)
 		rocksdb_compact_range_cf(store->rocks->db, store->rocks->family[FAMILY_SAMPLES],

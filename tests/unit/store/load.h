@@ -20,7 +20,7 @@ struct load {
 /* Until all batches are acknowledged. */
 void load_run(struct load *load);
 /* One round of maintenance, and a compaction of all samples. */
-void load_maintain(struct store *store);
+void load_maintain(struct load *load);
 
 /* How a process ended. */
 struct ending {
