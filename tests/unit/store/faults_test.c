@@ -25,6 +25,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "load.h"
 #include "shim.h"
 
@@ -232,14 +233,14 @@ static void try_one(struct worker *worker, const struct kind *kind, uint32_t fai
 	worker->plan.fail_at = fail_at;
 	worker->plan.lazy_sync = true;
 	shim_plan(&worker->plan);
-	run_process(run_faulty, worker, 0, &faulty);
+	run_process(run_faulty, worker, NULL, &faulty);
 	if (shim_failed())
 		atomic_fetch_add(&tries->hit, 1);
 	if (!faulty.exited)
 		note_end(&faulty);
 	shim_release();
 	if (!atomic_load(&worker->ledger->problems))
-		run_process(run_look, worker, 0, &look);
+		run_process(run_look, worker, NULL, &look);
 	judge(worker, kind, &faulty, &look);
 	uint32_t took_ms = (uint32_t)((clock_mono_ns() - start_ns) / NS_PER_MS);
 	if (took_ms > atomic_load(&tries->slowest_ms))
@@ -318,7 +319,7 @@ static void make_model(void)
 	struct ending ending;
 	temp_directory(model_path);
 	model_ledger = ledger_create();
-	run_process(run_model, NULL, 0, &ending);
+	run_process(run_model, NULL, NULL, &ending);
 	assert_true(ending.killed);
 	if (atomic_load(&model_ledger->problems))
 		fail_msg("%s", model_ledger->problem);
@@ -334,7 +335,7 @@ static void run_without_fault(struct worker *worker)
 {
 	struct ending ending;
 	shim_plan(&worker->plan);
-	run_process(run_faulty, worker, 0, &ending);
+	run_process(run_faulty, worker, NULL, &ending);
 	if (died(&ending) || atomic_load(&worker->ledger->problems))
 		fail_msg("without a fault: %s %s", worker->ledger->problem, ending.said);
 }
@@ -401,7 +402,7 @@ static void a_question_whose_read_fails_gives_no_wrong_answer(void **state)
 		worker.plan = (struct shim_plan){.calls = 1 << SHIM_READ | 1 << SHIM_OPEN,
 						 .fail_at = ++reads,
 						 .error = EIO};
-		run_process(run_question, &worker, 0, &ending);
+		run_process(run_question, &worker, NULL, &ending);
 		if (died(&ending) || atomic_load(&worker.ledger->problems))
 			fail_msg("read %u (%s): %s %s", reads, shim_first(), worker.ledger->problem,
 				 ending.said);
@@ -481,5 +482,6 @@ int main(void)
 		cmocka_unit_test(a_question_whose_read_fails_gives_no_wrong_answer),
 		cmocka_unit_test(every_call_may_fail),
 	};
+	log_set_level(LOG_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

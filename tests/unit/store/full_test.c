@@ -1,7 +1,10 @@
 /* A disk that fills up: ingest is refused with a sentence, queries go on, and
  * when there is room again ingest goes on by itself. On a small tmpfs, so it
- * needs root; without it the test is skipped and says so. */
+ * needs root; without it the test is skipped and says so. And the same at
+ * each call of a commit, by the shim. */
+#include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +17,9 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "help.h"
+#include "base/log.h"
+#include "load.h"
+#include "shim.h"
 #include "store/embedded/embedded.h"
 
 enum { SAMPLES = 3000 };
@@ -86,13 +91,29 @@ static unsigned write_until_refused(struct store *store, unsigned first, int *re
 	return number - first - (*ret_code != 0);
 }
 
-static void check_recovery(struct small_disk *disk, off_t left_bytes, bool no_reserve)
+/* Maintenance and compactions, which need room as well. */
+static void *run_maintenance(void *argument)
+{
+	struct load *load = argument;
+	while (!atomic_load(&load->done)) {
+		load_maintain(load);
+		clock_sleep_until_ns(clock_mono_ns() + 10 * NS_PER_MS);
+	}
+	return NULL;
+}
+
+static void check_recovery(struct small_disk *disk, off_t left_bytes, bool no_reserve,
+			   bool maintain)
 {
 	struct store *store = open_store(disk->store_path);
+	struct load load = {.ledger = ledger_create(), .store = store, .refusals = true};
+	pthread_t maintenance;
 	struct err err;
 	int code;
 	int64_t before = total_of(store);
 	store->ignore_reserve = no_reserve;
+	if (maintain)
+		assert_int_equal(pthread_create(&maintenance, NULL, run_maintenance, &load), 0);
 	fill_disk(disk, left_bytes);
 	unsigned written =
 		write_until_refused(store, 1000u * (unsigned)(1 + before % 977), &code, &err);
@@ -118,6 +139,11 @@ static void check_recovery(struct small_disk *disk, off_t left_bytes, bool no_re
 		nanosleep(&pause, NULL);
 	}
 	print_message("recovered after %.0f ms\n", (double)(clock_mono_ns() - start_ns) / 1e6);
+	atomic_store(&load.done, true);
+	if (maintain)
+		pthread_join(maintenance, NULL);
+	assert_int_equal(atomic_load(&load.ledger->problems), 0);
+	ledger_destroy(load.ledger);
 	assert_int_equal(total_of(store), before + ((int64_t)written + 1) * SAMPLES);
 	store_close(store);
 	store = open_store(disk->store_path);
@@ -133,7 +159,7 @@ static void a_disk_without_its_reserve_refuses_ingest_and_recovers(void **state)
 		print_message("skipped: mounting a tmpfs needs root\n");
 		skip();
 	}
-	check_recovery(&disk, 2 << 20, false);
+	check_recovery(&disk, 2 << 20, false, false);
 	drop_disk(&disk);
 }
 
@@ -146,8 +172,98 @@ static void a_disk_that_is_full_to_the_last_byte_refuses_ingest_and_recovers(voi
 		print_message("skipped: mounting a tmpfs needs root\n");
 		skip();
 	}
-	check_recovery(&disk, 300 << 10, true);
+	check_recovery(&disk, 300 << 10, true, false);
 	drop_disk(&disk);
+}
+
+static void a_disk_that_fills_up_under_maintenance_refuses_ingest_and_recovers(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct small_disk disk;
+		if (!make_disk(&disk)) {
+			print_message("skipped: mounting a tmpfs needs root\n");
+			skip();
+		}
+		check_recovery(&disk, i ? 1 << 20 : 2 << 20, i, true);
+		drop_disk(&disk);
+	}
+}
+
+/* ---- at each call of a commit ---- */
+
+static void write_numbered(struct load *load)
+{
+	atomic_store(&load->taken, 0);
+	load_run(load);
+	if (atomic_load(&load->ledger->problems))
+		fail_msg("%s", load->ledger->problem);
+}
+
+static void check_numbered(struct load *load)
+{
+	struct err err = {0};
+	int code;
+	if (!ledger_check(load->ledger, load->store, load->ledger, &code, &err))
+		fail_msg("%s %s", load->ledger->problem, code ? err.text : "");
+}
+
+/* While there is no room: refused as a full disk is, with a sentence, and questions are answered. */
+static void write_in_vain(struct load *load)
+{
+	struct numbered *numbered = numbered_create();
+	uint32_t number = ledger_take(load->ledger);
+	for (unsigned i = 0; i < 5; i++) {
+		struct err err = {0};
+		int code = store_write(load->store, numbered_batch(numbered, number), &err);
+		if (code == 0)
+			ledger_acknowledge(load->ledger, number);
+		if (shim_failed() && code && code != ERR_LIMIT)
+			fail_msg("refused with %d: %s", code, err.text);
+		check_numbered(load);
+		clock_sleep_until_ns(clock_mono_ns() + 5 * NS_PER_MS);
+	}
+	numbered_destroy(numbered);
+}
+
+static void fill_at(uint32_t call, bool lasting)
+{
+	char path[64];
+	struct load load = {.batches = 6, .writers_only = true, .refusals = true};
+	struct shim_plan plan = {
+		.calls = 1 << SHIM_WRITE | 1 << SHIM_SYNC | 1 << SHIM_CREATE | 1 << SHIM_RESIZE,
+		.fail_at = call,
+		.lasting = lasting,
+		.error = ENOSPC,
+		.torn = true,
+	};
+	temp_directory(path);
+	shim_start(path, 0);
+	load.ledger = ledger_create();
+	load.store = open_store(path);
+	write_numbered(&load);
+	shim_plan(&plan);
+	write_in_vain(&load);
+	shim_release();
+	ledger_begin(load.ledger);
+	write_numbered(&load);
+	check_numbered(&load);
+	store_close(load.store);
+	load.store = open_store(path);
+	check_numbered(&load);
+	store_close(load.store);
+	ledger_destroy(load.ledger);
+	shim_stop();
+	remove_directory(path);
+}
+
+static void no_room_in_the_middle_of_a_commit_refuses_it_and_nothing_else(void **state)
+{
+	(void)state;
+	for (uint32_t call = 1; call <= 8; call++) {
+		fill_at(call, false);
+		fill_at(call, true);
+	}
 }
 
 int main(void)
@@ -155,6 +271,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_disk_without_its_reserve_refuses_ingest_and_recovers),
 		cmocka_unit_test(a_disk_that_is_full_to_the_last_byte_refuses_ingest_and_recovers),
+		cmocka_unit_test(
+			a_disk_that_fills_up_under_maintenance_refuses_ingest_and_recovers),
+		cmocka_unit_test(no_room_in_the_middle_of_a_commit_refuses_it_and_nothing_else),
 	};
+	log_set_level(LOG_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

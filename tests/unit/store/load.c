@@ -149,10 +149,22 @@ static void read_end(int fd, char *ret, size_t cap)
 	ret[got > 0 ? got : 0] = 0;
 }
 
-void run_process(void (*function)(void *), void *argument, uint64_t kill_after_ns,
+static void kill_when(pid_t child, const struct killing *killing, uint32_t before)
+{
+	siginfo_t info = {0};
+	/* Until it has begun, or is gone. */
+	while (killing->begun && atomic_load(killing->begun) == before &&
+	       !waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) && !info.si_pid)
+		clock_sleep_until_ns(clock_mono_ns() + NS_PER_MS);
+	clock_sleep_until_ns(clock_mono_ns() + killing->after_ns);
+	kill(child, SIGKILL);
+}
+
+void run_process(void (*function)(void *), void *argument, const struct killing *killing,
 		 struct ending *ret)
 {
 	FILE *said = tmpfile();
+	uint32_t before = killing && killing->begun ? atomic_load(killing->begun) : 0;
 	int status;
 	memset(ret, 0, sizeof(*ret));
 	fflush(NULL);
@@ -165,10 +177,8 @@ void run_process(void (*function)(void *), void *argument, uint64_t kill_after_n
 		function(argument);
 		_exit(0);
 	}
-	if (kill_after_ns) {
-		clock_sleep_until_ns(clock_mono_ns() + kill_after_ns);
-		kill(child, SIGKILL);
-	}
+	if (killing)
+		kill_when(child, killing, before);
 	if (waitpid(child, &status, 0) != child)
 		abort();
 	ret->exited = WIFEXITED(status);

@@ -29,9 +29,15 @@ struct ending {
 	char said[1024];     /* the end of its standard error */
 };
 
-/* Runs the function in a process of its own, which then exits with 0; at most so long (0: no end;
- * killed after that), and the end is an alarm when the process hangs. */
-void run_process(void (*function)(void *), void *argument, uint64_t kill_after_ns,
+/* When a process is killed: so long after *begun rose above what it was, or after the start if NULL. */
+struct killing {
+	const _Atomic uint32_t *begun;
+	uint64_t after_ns;
+};
+
+/* Runs the function in a process of its own, which then exits with 0, or is killed; one that hangs gets an
+ * alarm. */
+void run_process(void (*function)(void *), void *argument, const struct killing *killing,
 		 struct ending *ret);
 
 /* Opens the store, which has to take no longer than a start may; NULL and a problem if not. */

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "disk.h"
 #include "load.h"
 #include "shim.h"
@@ -93,7 +94,7 @@ static void live(struct power *power)
 			plan.fail_at = 1 + random_below(&power->random, 150);
 		(void)random_u64(&power->random);
 		shim_plan(&plan);
-		run_process(run_session, power, 0, &ending);
+		run_process(run_session, power, NULL, &ending);
 		shim_take_over();
 		power->kills += ending.killed;
 		power->failed_syncs += shim_failed();
@@ -173,7 +174,7 @@ static void cut_as(struct power *power, const struct disk *disk, size_t at, enum
 	remove_directory(power->cut_path);
 	copy_ledger(power->then, power->replayed);
 	disk_cut(disk, names, data, random, power->cut_path);
-	run_process(run_look, power, 0, &ending);
+	run_process(run_look, power, NULL, &ending);
 	power->cuts++;
 	power->damaged += strstr(ending.said, "damaged") != NULL;
 	if (ending.exited && !ending.status && !atomic_load(&power->then->problems))
@@ -335,12 +336,12 @@ static void play(const struct shim_plan *plan, bool again, uint64_t seed)
 	power.plan = *plan;
 	struct disk *disk = disk_load(power.disk_path, seed);
 	shim_start(power.disk_path, RECORD_BYTES);
-	run_process(run_first, &power, 0, &ending);
+	run_process(run_first, &power, NULL, &ending);
 	assert_true(ending.killed);
 	shim_take_over();
 	shim_plan(&(struct shim_plan){.lazy_sync = true});
 	if (again) {
-		run_process(run_second, &power, 0, &ending);
+		run_process(run_second, &power, NULL, &ending);
 		assert_true(ending.killed);
 	}
 	if (atomic_load(&power.ledger->problems))
@@ -412,5 +413,6 @@ int main(void)
 			 a_batch_that_a_killed_process_wrote_is_safe_once_it_is_acknowledged),
 		 cmocka_unit_test(a_batch_whose_sync_failed_is_safe_once_it_is_acknowledged),
 		 cmocka_unit_test(nothing_acknowledged_is_lost_when_the_power_is_cut)};
+	log_set_level(LOG_ERROR);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
