@@ -80,6 +80,10 @@ static void set_files(rocksdb_options_t *o, const struct rocks_limits *limits)
 	rocksdb_options_set_wal_recovery_mode(o, LOG_TORN_TAIL);
 	rocksdb_options_set_disable_auto_compactions(o, limits->no_compaction);
 	rocksdb_options_set_bytes_per_sync(o, MIB);
+	/* A write that failed may stand in the log all the same. After a full disk RocksDB goes on by
+	 * itself and writes out what is in memory; were that tables of some families, the next start
+	 * would give the failed write to the others only: counters without the ids, ids given twice. */
+	rocksdb_options_set_atomic_flush(o, 1);
 }
 
 static void set_sizes(rocksdb_options_t *o, const struct rocks_limits *limits)
@@ -145,10 +149,6 @@ static rocksdb_options_t *set_by_text(rocksdb_options_t *o, const char *text)
 	return ok ? changed : o;
 }
 
-/* After a full disk RocksDB would go on by itself and write tables of some families, while the write
- * that failed stands in the log: at the next start the log would give it back to the other families
- * only, counters of ids without the ids or the other way round. We open the database anew instead. */
-#define NO_RESUME "max_bgerror_resume_count=0"
 /* Start-up reads the log back into memory and leaves it there, and does not write it out first. */
 #define NO_FLUSH "avoid_flush_during_recovery=true"
 
@@ -163,7 +163,7 @@ static rocksdb_options_t *make_options(enum rocks_family family, const struct ro
 	set_table(o, family, cache);
 	rocksdb_options_set_compression(o, rocksdb_zstd_compression);
 	rocksdb_options_set_compression_options(o, -14, ZSTD_LEVEL, 0, 0);
-	return set_by_text(o, limits->doubt_log ? NO_RESUME : NO_RESUME ";" NO_FLUSH);
+	return limits->doubt_log ? o : set_by_text(o, NO_FLUSH);
 }
 
 /* ---- a directory that has lost a file ---- */

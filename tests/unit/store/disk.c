@@ -225,7 +225,9 @@ static void settle_bytes(struct disk *disk, const struct shim_record *record, bo
 			bytes_change(&inode->certain, &inode->changes[i]);
 	inode->count -= count;
 	inode->settled += count;
-	memmove(inode->changes, inode->changes + count, inode->count * sizeof(*inode->changes));
+	if (inode->count)
+		memmove(inode->changes, inode->changes + count,
+			inode->count * sizeof(*inode->changes));
 }
 
 static void synced(struct disk *disk, const struct shim_record *record)

@@ -36,7 +36,8 @@ enum { FAULTS = 200 };
 #endif
 enum { WORKERS = 4, BATCHES = 24, BATCHES_BEFORE = 40, PATHS = 96, ENDS_MAX = 32, TEXT_MAX = 200 };
 
-#define LASTS_NS (150ull * NS_PER_MS)
+#define RECORD_BYTES ((size_t)256 << 20)
+#define LASTS_NS     (150ull * NS_PER_MS)
 
 enum { WRITING = 1 << SHIM_WRITE | 1 << SHIM_CREATE | 1 << SHIM_RESIZE | 1 << SHIM_SYNC };
 
@@ -217,6 +218,7 @@ static void judge(struct worker *worker, const struct kind *kind, const struct e
 	atomic_fetch_add(&tries->refused, atomic_load(&ledger->refused));
 	if ((!died(faulty) || excused) && !died(look) && !atomic_load(&ledger->problems))
 		return;
+	shim_print(worker->path);
 	if (!atomic_exchange(&tries->failed, true))
 		snprintf(tries->problem, sizeof(tries->problem),
 			 "%s, call %u (%s) in %s: %s; ended with %d/%d: %.300s %.300s", kind->name,
@@ -229,6 +231,8 @@ static void try_one(struct worker *worker, const struct kind *kind, uint32_t fai
 	struct ending faulty, look = {.exited = true};
 	uint64_t start_ns = clock_mono_ns();
 	prepare(worker);
+	shim_stop();
+	shim_start(worker->path, RECORD_BYTES);
 	worker->plan = kind->plan;
 	worker->plan.fail_at = fail_at;
 	worker->plan.lazy_sync = true;

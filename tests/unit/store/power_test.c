@@ -146,27 +146,6 @@ static void run_look(void *argument)
 static const char *const names_text[] = {"names in order", "names alone"};
 static const char *const data_text[] = {"lost", "whole", "a prefix", "pages", "sectors"};
 
-/* For whoever looks for the cause. */
-static void write_records(const struct power *power)
-{
-	static const char *const kinds[] = {"open",   "write",	     "resize", "sync",
-					    "synced", "sync failed", "rename", "link",
-					    "unlink", "mkdir",	     "rmdir",  "note"};
-	char path[PATHS];
-	size_t bytes, at = 0;
-	const struct shim_record *record = shim_records(&bytes);
-	const void *end = (const char *)record + bytes;
-	snprintf(path, sizeof(path), "%s/records", power->path);
-	FILE *file = fopen(path, "w");
-	assert_non_null(file);
-	for (; (const void *)record < end; record = shim_next(record))
-		fprintf(file, "%zu %s file %u, %ju, %u bytes, sync %u: %.40s\n", at++,
-			kinds[record->kind], record->handle, (uintmax_t)record->offset, record->len,
-			record->sync,
-			record->kind == RECORD_WRITE ? "" : (const char *)(record + 1));
-	fclose(file);
-}
-
 static void cut_as(struct power *power, const struct disk *disk, size_t at, enum disk_names names,
 		   enum disk_data data, struct random *random)
 {
@@ -179,7 +158,7 @@ static void cut_as(struct power *power, const struct disk *disk, size_t at, enum
 	power->damaged += strstr(ending.said, "damaged") != NULL;
 	if (ending.exited && !ending.status && !atomic_load(&power->then->problems))
 		return;
-	write_records(power);
+	shim_print(power->path);
 	fail_msg("cut %u, at %zu, %s, data %s, %s: %s (%s)", power->cuts, at, names_text[names],
 		 data_text[data], power->cut_path,
 		 *power->then->problem ? power->then->problem : "the process died", ending.said);

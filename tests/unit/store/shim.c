@@ -116,6 +116,27 @@ const struct shim_record *shim_next(const struct shim_record *record)
 	return (const void *)((const char *)record + record_bytes(record->len));
 }
 
+void shim_print(const char *directory)
+{
+	static const char *const kinds[] = {"open",   "write",	     "resize", "sync",
+					    "synced", "sync failed", "rename", "link",
+					    "unlink", "mkdir",	     "rmdir",  "note"};
+	char path[SHIM_PATH_MAX * 2];
+	size_t bytes, at = 0;
+	const struct shim_record *record = shim_records(&bytes);
+	const void *end = (const char *)record + bytes;
+	snprintf(path, sizeof(path), "%s/records", directory);
+	FILE *file = fopen(path, "w");
+	if (!file)
+		abort();
+	for (; (const void *)record < end; record = shim_next(record))
+		fprintf(file, "%zu %s: file %u, %ju, %u bytes, sync %u, %.60s\n", at++,
+			kinds[record->kind], record->handle, (uintmax_t)record->offset, record->len,
+			record->sync,
+			record->kind == RECORD_WRITE ? "" : (const char *)(record + 1));
+	fclose(file);
+}
+
 /* ---- what is ours ---- */
 
 const char *below_root(const char *path)

@@ -86,3 +86,5 @@ void shim_take_over(void);
 void shim_note(uint32_t handle, uint64_t number);
 const struct shim_record *shim_records(size_t *ret_bytes);
 const struct shim_record *shim_next(const struct shim_record *record);
+/* All records as text in the file "records" of that directory, for whoever looks for a cause. */
+void shim_print(const char *directory);
