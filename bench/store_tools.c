@@ -108,7 +108,7 @@ struct store *store_at(const struct params *params, const char *path)
 	struct store_options options = {
 		.path = path,
 		.memory_bytes = params->memory_bytes,
-		.retention_ns = soak ? params->retention_h * 3600 * NS_PER_S : 0,
+		.retention.age_ns = soak ? params->retention_h * 3600 * NS_PER_S : 0,
 		.manual_maintenance = soak,
 	};
 	struct store *store;

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/zip.h"
 
-enum { STEP_BYTES = 1024 * 1024, WINDOW_LOG_MAX = 27 };
+enum { FIRST_STEP_BYTES = 4096, STEP_BYTES = 1024 * 1024, WINDOW_LOG_MAX = 27 };
 
 static void *take(void *unused, size_t size_bytes)
 {
@@ -41,11 +41,11 @@ static int broken(size_t result, struct err *err)
 static int unpack(ZSTD_DCtx *context, struct str packed, size_t limit_bytes, struct buf *out,
 		  struct err *err)
 {
-	size_t start = out->len, result = 1;
+	size_t start = out->len, result = 1, step = FIRST_STEP_BYTES;
 	ZSTD_inBuffer in = {packed.ptr, packed.len, 0};
 	while (in.pos < in.size || result) {
 		size_t left = limit_bytes - (out->len - start);
-		size_t room = left < STEP_BYTES ? left + 1 : STEP_BYTES;
+		size_t room = left < step ? left + 1 : step;
 		if (!buf_reserve(out, room))
 			return buf_check(out, "zstd", err);
 		ZSTD_outBuffer to = {out->ptr + out->len, room, 0};
@@ -57,6 +57,7 @@ static int unpack(ZSTD_DCtx *context, struct str packed, size_t limit_bytes, str
 		if (to.pos > left)
 			return err_set(err, ERR_LIMIT, "zstd: unpacks to more than %zu bytes",
 				       limit_bytes);
+		step = step < STEP_BYTES ? step * 4 : STEP_BYTES;
 		if (to.pos == 0 && in.pos == before)
 			return err_set(err, ERR_INVALID, "zstd: cut-off data");
 	}

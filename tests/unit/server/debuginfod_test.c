@@ -7,13 +7,14 @@
 #include "base/metrics.h"
 #include "server/debuginfod.h"
 
-enum answer { ANSWER_FILE, ANSWER_404, ANSWER_500, ANSWER_JUNK, ANSWER_HANG };
+enum answer { ANSWER_FILE, ANSWER_404, ANSWER_500, ANSWER_JUNK, ANSWER_HANG, ANSWER_LATE };
 
 struct origin {
 	struct fixture base;
 	struct net_server *server;
 	_Atomic int debuginfo, executable; /* enum answer */
 	_Atomic int debuginfo_asked, executable_asked, others_asked;
+	_Atomic int release; /* what answers late */
 	struct debuginfod *debuginfod;
 };
 
@@ -24,11 +25,13 @@ void late_function(void)
 
 /* ---- the server ---- */
 
-static void answer_as_told(int what, const struct buf *file, const struct net_request *request,
-			   struct net_answer *answer)
+static void answer_as_told(struct origin *o, int what, const struct buf *file,
+			   const struct net_request *request, struct net_answer *answer)
 {
+	while (what == ANSWER_LATE && !atomic_load(&o->release) && !atomic_load(request->cancelled))
+		usleep(1000);
 	answer->status = what == ANSWER_404 ? 404 : what == ANSWER_500 ? 500 : 200;
-	if (what == ANSWER_FILE)
+	if (what == ANSWER_FILE || what == ANSWER_LATE)
 		buf_append(&answer->body, file->ptr, file->len);
 	else
 		buf_cstr(&answer->body, "no file of yours");
@@ -42,13 +45,13 @@ static void serve(void *user, const struct net_request *request, struct net_answ
 	struct str expected = arena_printf(request->arena, "/prefix/buildid/%s/", o->base.build_id);
 	if (!str_starts_with(request->path, expected)) {
 		atomic_fetch_add(&o->others_asked, 1);
-		answer_as_told(ANSWER_404, NULL, request, answer);
+		answer_as_told(o, ANSWER_404, NULL, request, answer);
 	} else if (str_ends_with(request->path, STR("/debuginfo"))) {
 		atomic_fetch_add(&o->debuginfo_asked, 1);
-		answer_as_told(atomic_load(&o->debuginfo), &o->base.debug, request, answer);
+		answer_as_told(o, atomic_load(&o->debuginfo), &o->base.debug, request, answer);
 	} else {
 		atomic_fetch_add(&o->executable_asked, 1);
-		answer_as_told(atomic_load(&o->executable), &o->base.whole, request, answer);
+		answer_as_told(o, atomic_load(&o->executable), &o->base.whole, request, answer);
 	}
 }
 
@@ -263,6 +266,21 @@ static void what_somebody_uploaded_meanwhile_stays(void **state)
 		str_equal(name_of(&o->base, "t", o->base.build_id, late_address()), STR("mine")));
 }
 
+static void what_somebody_uploads_during_the_download_stays(void **state)
+{
+	struct origin *o = *state;
+	const struct store_symbol mine = {late_address(), 1, STR("mine"), STR(""), STR("")};
+	atomic_store(&o->debuginfo, ANSWER_LATE);
+	write_unnamed(&o->base, "t", o->base.build_id, late_address());
+	start_fetching(o, 0, 0);
+	WAIT_FOR(atomic_load(&o->debuginfo_asked) == 1);
+	must(&o->base, store_symbols_put(o->base.store, STR("t"), str_of(o->base.build_id),
+					 STR("upload"), &mine, 1, NULL, &o->base.err));
+	atomic_store(&o->release, 1);
+	WAIT_FOR(counter("cresset_debuginfod_waiting ") == 0);
+	assert_true(str_equal(source_of(o, "t"), STR("upload")));
+}
+
 static void stopping_breaks_a_download_off(void **state)
 {
 	struct origin *o = *state;
@@ -324,6 +342,7 @@ int main(void)
 		TEST(a_file_above_the_limit_is_broken_off),
 		TEST(symbols_of_another_file_are_not_taken),
 		TEST(what_somebody_uploaded_meanwhile_stays),
+		TEST(what_somebody_uploads_during_the_download_stays),
 		TEST(stopping_breaks_a_download_off),
 		TEST(an_url_must_be_http_or_https),
 		cmocka_unit_test(only_build_ids_are_asked_for),

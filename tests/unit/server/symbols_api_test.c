@@ -195,7 +195,7 @@ static void a_file_without_a_build_id_goes_by_the_one_that_is_given(void **state
 {
 	struct api_fixture *f = *state;
 	struct buf bare = {0};
-	char command[256], path[160];
+	char command[256], path[256];
 	snprintf(command, sizeof(command),
 		 "cd %s && objcopy --remove-section=.note.gnu.build-id small bare", f->base.path);
 	run_shell(command);

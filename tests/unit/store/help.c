@@ -25,7 +25,8 @@ uint32_t random_below(struct random *random, uint32_t limit)
 
 void temp_directory(char path[64])
 {
-	snprintf(path, 64, "/tmp/cresset-store-XXXXXX");
+	const char *base = getenv("TMPDIR");
+	snprintf(path, 64, "%.40s/cresset-store-XXXXXX", base && *base ? base : "/tmp");
 	assert_non_null(mkdtemp(path));
 }
 
