@@ -17,6 +17,7 @@ enum {
 	MIB = 1024 * 1024,
 	MEMORY_DEFAULT_BYTES = 64 * MIB,
 	MEMORY_MIN_BYTES = 8 * MIB,
+	SETTLE_MIN_BYTES = 4 * MIB,
 	OPEN_FILES_MAX = 256,
 	GROUP_COMMIT_DEFAULT_NS = 2 * NS_PER_MS,
 	DIRECTORY_MODE = 0700,
@@ -25,7 +26,8 @@ enum {
 /* ---- open and close ---- */
 
 /* Three eighths for what is being written, two for blocks that were read, two for the writer's ids,
- * one for the readers' dictionary pages. A query may take as much again, while it runs. */
+ * one for the readers' dictionary pages. A query may take as much again, while it runs; settling a
+ * sixteenth of it. */
 static void plan_memory(struct store *store)
 {
 	size_t memory = store->options.memory_bytes;
@@ -40,6 +42,7 @@ static void plan_memory(struct store *store)
 		.id_cache_bytes = memory / 8 * 2,
 		.page_cache_bytes = memory / 8,
 		.query_bytes = memory,
+		.settle_bytes = memory / 16 > SETTLE_MIN_BYTES ? memory / 16 : SETTLE_MIN_BYTES,
 	};
 	if (!store->options.group_commit_ns)
 		store->options.group_commit_ns = GROUP_COMMIT_DEFAULT_NS;

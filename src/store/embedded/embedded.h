@@ -49,9 +49,11 @@ struct maintenance {
 	pthread_t thread;
 	bool running;
 	_Atomic bool stop;
-	bool asked;		      /* the round is one of store_maintain(): nothing is put off */
-	bool woken;		      /* do not wait for the next round */
-	uint64_t woken_ns;	      /* monotonic, the last time */
+	bool asked;	   /* the round is one of store_maintain(): nothing is put off */
+	bool woken;	   /* do not wait for the next round */
+	uint64_t woken_ns; /* monotonic, the last time */
+	uint64_t
+		deadline_ns; /* of the running task, monotonic: a long one goes on in the next round */
 	pthread_mutex_t lock;	      /* of stop and woken, for the wait */
 	pthread_mutex_t running_lock; /* held while tasks run */
 	pthread_cond_t wake;
@@ -61,6 +63,13 @@ struct maintenance {
 struct budget_plan {
 	struct rocks_limits rocks;
 	size_t id_cache_bytes, page_cache_bytes, query_bytes;
+	size_t settle_bytes;
+};
+
+/* Where the last round of settling ran out of time, in the middle of a pass over a day's series. */
+struct settle_place {
+	bool set;
+	uint32_t day, tenant, series;
 };
 
 struct store {
@@ -78,13 +87,14 @@ struct store {
 	struct page_cache *pages;
 	struct writer writer;
 	struct maintenance maintenance;
-	struct control *control; /* NULL: no other program can ask us */
+	struct control *control;      /* NULL: no other program can ask us */
 	pthread_mutex_t symbols_lock; /* one change of symbols at a time */
 	/* Grows after symbols changed. Who keeps answers reads it before it opens its snapshot, and takes
 	 * an answer as stale once it is another. */
 	_Atomic uint64_t symbols_generation;
 	struct retention retention;
 	struct collector collector;
+	struct settle_place settle_place;
 };
 
 /* writer.c */
@@ -101,6 +111,8 @@ MUST_USE int store_look(struct store *store, struct rocks_view *ret, struct err 
 void store_look_end(struct store *store, struct rocks_view *view);
 /* The holder of a view should close it soon. */
 bool store_interrupted(const struct store *store);
+/* The same for work that can wait: several times as much must be left. */
+MUST_USE int disk_check_room(struct store *store, unsigned reserves, struct err *err);
 /* Opens the database anew after a write failed with that code; falls back to reading only. */
 MUST_USE int recover(struct store *store, int why, struct err *err);
 /* retention.c */

@@ -81,6 +81,33 @@ struct metric store_symbols_named_total =
 struct metric store_symbol_runs_read_total =
 	METRIC_COUNTER_INIT("cresset_store_symbol_runs_read_total", NULL,
 			    "Runs of late symbols that queries read.");
+struct metric store_settled_hours_total =
+	METRIC_COUNTER_INIT("cresset_store_settled_hours_total", NULL,
+			    "Hours of a series that were settled.");
+struct metric store_settled_days_total =
+	METRIC_COUNTER_INIT("cresset_store_settled_days_total", NULL,
+			    "Days of a series that were summed up, or found not to be worth it.");
+struct metric store_settled_rows_total =
+	METRIC_COUNTER_INIT("cresset_store_settled_rows_total", NULL, "Rows that settling read.");
+struct metric store_settled_blocks_in_total =
+	METRIC_COUNTER_INIT("cresset_store_settled_blocks_in_total", NULL,
+			    "Sample blocks that merged ones took the place of.");
+struct metric store_settled_blocks_out_total =
+	METRIC_COUNTER_INIT("cresset_store_settled_blocks_out_total", NULL,
+			    "Merged sample blocks.");
+struct metric store_settled_bytes_in_total =
+	METRIC_COUNTER_INIT("cresset_store_settled_bytes_in_total", NULL,
+			    "Bytes of the sample blocks that were merged, before compression.");
+struct metric store_settled_bytes_out_total =
+	METRIC_COUNTER_INIT("cresset_store_settled_bytes_out_total", NULL,
+			    "Bytes of merged sample blocks, before compression.");
+struct metric store_settle_thrown_away_total =
+	METRIC_COUNTER_INIT("cresset_store_settle_thrown_away_total", NULL,
+			    "Series whose settled hours were not written, since samples came "
+			    "meanwhile or the database was opened anew.");
+struct metric store_unsettled_hours =
+	METRIC_GAUGE_INIT("cresset_store_unsettled_hours", NULL,
+			  "Closed hours of a tenant that may have something to settle.");
 struct histogram store_sync_seconds =
 	HISTOGRAM_INIT("cresset_store_sync_seconds", NULL,
 		       "Time of one write and sync of the database's log.", FIRST_BUCKET_NS);
@@ -90,6 +117,13 @@ struct histogram store_ack_seconds =
 struct histogram store_collect_seconds =
 	HISTOGRAM_INIT("cresset_store_collect_seconds", NULL,
 		       "Time of one search for entries that nothing refers to.", FIRST_BUCKET_NS);
+struct histogram store_settle_seconds =
+	HISTOGRAM_INIT("cresset_store_settle_seconds", NULL,
+		       "Time of one round of settling that had something to do.", FIRST_BUCKET_NS);
+struct histogram store_settle_commit_seconds =
+	HISTOGRAM_INIT("cresset_store_settle_commit_seconds", NULL,
+		       "Time for which one commit of settling kept writes waiting.",
+		       FIRST_BUCKET_NS);
 struct histogram store_query_seconds =
 	HISTOGRAM_INIT("cresset_store_query_seconds", NULL, "Time of one query of any kind.",
 		       FIRST_BUCKET_NS);
@@ -97,13 +131,21 @@ struct histogram store_query_seconds =
 void store_metrics_register(void)
 {
 	static struct metric *const counters[] = {
-		&store_requests_total,	      &store_duplicates_total,
-		&store_refused_total,	      &store_samples_total,
-		&store_commits_total,	      &store_commit_bytes_total,
-		&store_reopens_total,	      &store_maintenance_failures_total,
-		&store_commit_failures_total, &store_days_dropped_total,
-		&store_collections_total,     &store_days_dropped_for_size_total,
+		&store_requests_total,
+		&store_duplicates_total,
+		&store_refused_total,
+		&store_samples_total,
+		&store_commits_total,
+		&store_commit_bytes_total,
+		&store_reopens_total,
+		&store_maintenance_failures_total,
+		&store_commit_failures_total,
+		&store_days_dropped_total,
+		&store_collections_total,
+		&store_days_dropped_for_size_total,
 		&store_crowded_rounds_total,
+		&store_settled_hours_total,
+		&store_settle_thrown_away_total,
 	};
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
 		metric_register(counters[i]);

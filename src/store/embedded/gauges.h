@@ -14,6 +14,10 @@ extern struct metric store_requests_total, store_duplicates_total, store_refused
 extern struct metric store_symbols_total, store_symbols_named_total, store_symbol_runs_read_total;
 extern struct histogram store_sync_seconds, store_ack_seconds, store_query_seconds,
 	store_collect_seconds;
+extern struct metric store_settled_hours_total, store_settled_days_total, store_settled_rows_total,
+	store_settled_blocks_in_total, store_settled_blocks_out_total, store_settled_bytes_in_total,
+	store_settled_bytes_out_total, store_settle_thrown_away_total, store_unsettled_hours;
+extern struct histogram store_settle_seconds, store_settle_commit_seconds;
 
 /* Shows the counters with 0, so that a rate over the first failure is not missed. */
 void store_metrics_register(void);

@@ -226,6 +226,11 @@ bool key_parse_symbol(struct str bytes, uint64_t *ret_start)
 	return true;
 }
 
+uint32_t key_number(struct str bytes)
+{
+	return bytes.len >= 4 ? u32_at(bytes, 0) : 0;
+}
+
 bool key_parse_meta_day(struct str bytes, uint32_t *ret_tenant, uint32_t *ret_day)
 {
 	if (bytes.len != 9)

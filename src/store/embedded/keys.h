@@ -89,5 +89,7 @@ bool key_parse_sums(struct str bytes, uint8_t *ret_level, struct sample_key *ret
 uint32_t key_part(struct str bytes, unsigned nth);
 /* Of a run of symbols. */
 bool key_parse_symbol(struct str bytes, uint64_t *ret_start);
+/* A value that is one u32be; 0 when it is too short. */
+uint32_t key_number(struct str bytes);
 /* Of a meta day. */
 bool key_parse_meta_day(struct str bytes, uint32_t *ret_tenant, uint32_t *ret_day);

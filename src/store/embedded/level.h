@@ -35,3 +35,9 @@ static inline bool level_respects(enum level level, uint64_t border_ns)
 {
 	return border_ns % level_bucket_ns(level) <= 1;
 }
+
+/* Is a level worth having, with so many rows in place of those of the next finer level there is? */
+static inline bool level_pays(enum level level, uint64_t rows, uint64_t finer_rows)
+{
+	return rows <= finer_rows / (level == LEVEL_MINUTE ? 4 : 2);
+}

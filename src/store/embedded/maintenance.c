@@ -5,9 +5,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/embedded/gauges.h"
+#include "store/embedded/settle.h"
 
 enum {
 	TICK_S = 60,
+	BUDGET_S = 20,
 	WOKEN_EVERY_S = 5, /* a disk that stays full wakes us again and again */
 };
 
@@ -35,6 +37,7 @@ static int refresh_gauges(struct store *store, uint64_t now_ns, struct err *err)
 static const struct maintenance_task tasks[] = {
 	{"retention", drop_old},
 	{"collection", collect_run},
+	{"settle", settle_run},
 	{"gauges", refresh_gauges},
 };
 
@@ -43,6 +46,7 @@ bool maintenance_stopping(const struct store *store)
 	return atomic_load_explicit(&store->maintenance.stop, memory_order_relaxed);
 }
 
+/* Asked for, a task takes as long as it takes. */
 int maintenance_run(struct store *store, uint64_t now_ns, bool asked, struct err *err)
 {
 	int first = 0;
@@ -50,6 +54,8 @@ int maintenance_run(struct store *store, uint64_t now_ns, bool asked, struct err
 	store->maintenance.asked = asked;
 	for (size_t i = 0; i < sizeof(tasks) / sizeof(tasks[0]); i++) {
 		struct err why;
+		store->maintenance.deadline_ns =
+			asked ? UINT64_MAX : clock_mono_ns() + (uint64_t)BUDGET_S * NS_PER_S;
 		int rc = maintenance_stopping(store) ? 0 : tasks[i].run(store, now_ns, &why);
 		if (rc)
 			log_warn("store", "a background task could not run and tries again",

@@ -49,20 +49,25 @@ static const char *advice(struct store *store)
 	       "days by itself";
 }
 
-int disk_check(struct store *store, struct err *err)
+int disk_check_room(struct store *store, unsigned reserves, struct err *err)
 {
 	struct disk_room disk;
 	if (store->ignore_reserve || !disk_room(store, &disk))
 		return 0; /* the commit itself will say what is wrong */
 	if (disk.left_bytes < disk.reserve_bytes * 2)
 		maintenance_wake(store);
-	if (disk.left_bytes >= disk.reserve_bytes)
+	if (disk.left_bytes >= disk.reserve_bytes * reserves)
 		return 0;
 	return err_set(err, ERR_LIMIT,
 		       "disk full: %s has %ju KiB left, %ju KiB are kept free; nothing was "
 		       "written, try again later; free some space; %s",
 		       store->path, (uintmax_t)disk.left_bytes / 1024,
-		       (uintmax_t)disk.reserve_bytes / 1024, advice(store));
+		       (uintmax_t)(disk.reserve_bytes * reserves) / 1024, advice(store));
+}
+
+int disk_check(struct store *store, struct err *err)
+{
+	return disk_check_room(store, 1, err);
 }
 
 /* ---- looking ---- */
@@ -134,6 +139,8 @@ int recover(struct store *store, int why, struct err *err)
 	int rc = rocks_check_room(store->database_path, err);
 	if (rc)
 		return rc;
+	/* Whoever settles holds the lock: it gives up. */
+	atomic_store(&store->writer.txn.unsettled.lost, true);
 	lock_alone(store);
 	uint64_t sweeps = store->rocks ? atomic_load(&store->rocks->sweeps) : store->sweeps;
 	txn_abort(&store->writer.txn);

@@ -332,6 +332,7 @@ int rocks_open(const char *path, const struct rocks_limits *limits, bool read_on
 		rocks->options[i] = make_options((enum rocks_family)i, limits, rocks->cache);
 	rocks->reading = make_reading();
 	rocks->synced = rocksdb_writeoptions_create();
+	rocks->not_synced = rocksdb_writeoptions_create();
 	rocksdb_writeoptions_set_sync(rocks->synced, 1);
 	int rc = open_database(rocks, path, &reason);
 	if (rc) {
@@ -374,6 +375,7 @@ void rocks_close(struct rocks *rocks)
 		rocksdb_close(rocks->db);
 	}
 	rocksdb_writeoptions_destroy(rocks->synced);
+	rocksdb_writeoptions_destroy(rocks->not_synced);
 	rocksdb_readoptions_destroy(rocks->reading);
 	for (unsigned i = 0; i < FAMILY_COUNT; i++)
 		rocksdb_options_destroy(rocks->options[i]);
@@ -535,9 +537,7 @@ int rocks_write_synced(struct rocks *rocks, rocksdb_writebatch_t *batch, struct 
 int rocks_write(struct rocks *rocks, rocksdb_writebatch_t *batch, struct err *err)
 {
 	char *said = NULL;
-	rocksdb_writeoptions_t *unsynced = rocksdb_writeoptions_create();
-	rocksdb_write(rocks->db, unsynced, batch, &said);
-	rocksdb_writeoptions_destroy(unsynced);
+	rocksdb_write(rocks->db, rocks->not_synced, batch, &said);
 	if (said)
 		rocks->write_failed = true;
 	return rocks_error(said, "writing", err);
@@ -573,6 +573,16 @@ int rocks_delete_range(struct rocks *rocks, rocksdb_writebatch_t *batch, enum ro
 }
 
 /* ---- giving space back ---- */
+
+void rocks_suggest_rewrite(struct rocks *rocks, enum rocks_family family, const struct key *from,
+			   const struct key *to)
+{
+	char *said = NULL;
+	if (!rocks->no_compaction)
+		rocksdb_suggest_compact_range_cf(rocks->db, rocks->family[family], from->bytes,
+						 from->len, to->bytes, to->len, &said);
+	rocksdb_free(said);
+}
 
 int rocks_checkpoint(struct rocks *rocks, const char *path, struct err *err)
 {

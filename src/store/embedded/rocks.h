@@ -37,7 +37,7 @@ struct rocks {
 	rocksdb_column_family_handle_t *family[FAMILY_COUNT];
 	rocksdb_options_t *options[FAMILY_COUNT];
 	rocksdb_cache_t *cache;
-	rocksdb_writeoptions_t *synced;
+	rocksdb_writeoptions_t *synced, *not_synced;
 	rocksdb_readoptions_t *reading;
 	bool read_only, no_compaction;
 	bool log_damaged; /* the log was taken up to its damage */
@@ -113,6 +113,10 @@ uint64_t rocks_table_bytes(const struct rocks *rocks);
 MUST_USE int rocks_range_bytes(const struct rocks *rocks, enum rocks_family family,
 			       const struct key *from, const struct key *to, uint64_t *ret,
 			       struct err *err);
+/* Asks for the files of a range to be rewritten in the background, so that what was deleted or written
+ * over in it gives its space back. What is still in memory is not in them. */
+void rocks_suggest_rewrite(struct rocks *rocks, enum rocks_family family, const struct key *from,
+			   const struct key *to);
 
 void rocks_view_open(struct rocks *rocks, struct rocks_view *ret);
 void rocks_view_close(struct rocks_view *view); /* a zeroed one is fine */

@@ -120,7 +120,7 @@ static uint32_t remembered(const struct mark *mark)
 	return mark->columns | mark->pending << BLOCK_COLUMNS;
 }
 
-static int read_mark(struct txn *txn, const struct key *key, struct mark *ret, struct err *err)
+int series_read_mark(struct txn *txn, const struct key *key, struct mark *ret, struct err *err)
 {
 	struct rocks_value value;
 	int rc = rocks_get(txn->rocks, NULL, FAMILY_SERIES, key_str(key), &value, err);
@@ -150,11 +150,12 @@ int series_mark(struct txn *txn, struct tenant *tenant, uint32_t series, uint64_
 	struct id_key id_key = id_key_pair(tenant->id, KEY_DAY, day, series);
 	struct key key = key_kind_u32x2(tenant->id, KEY_DAY, day, series);
 	struct mark mark, wanted = {.columns = columns, .pending = 1u << hour_of(time_ns) % 24};
+	unsettled_block(&txn->unsettled, tenant->id, day, series, wanted.pending);
 	uint32_t bits = remembered(&wanted), added = idmap_get(&txn->pending, id_key);
 	uint32_t known = added ? added : idcache_get(&txn->cache, id_key);
 	if ((known & bits) == bits)
 		return 0;
-	int rc = read_mark(txn, &key, &mark, err);
+	int rc = series_read_mark(txn, &key, &mark, err);
 	if (rc)
 		return rc;
 	if (!added && (remembered(&mark) & bits) == bits) {
@@ -165,6 +166,16 @@ int series_mark(struct txn *txn, struct tenant *tenant, uint32_t series, uint64_
 	bits |= added | remembered(&mark);
 	mark.columns = bits & ((1u << BLOCK_COLUMNS) - 1);
 	mark.pending = bits >> BLOCK_COLUMNS;
+	unsettled_mark(&txn->unsettled, tenant->id, day, series);
+	unsettled_add(&txn->unsettled, tenant->id, day, wanted.pending | UNSETTLED_WHOLE);
 	rc = idmap_put(&txn->pending, id_key, bits, err);
 	return rc ? rc : put_mark(txn, &key, &mark, err);
+}
+
+void series_remember_mark(struct txn *txn, uint32_t tenant, uint32_t day, uint32_t series,
+			  const struct mark *mark)
+{
+	struct id_key key = id_key_pair(tenant, KEY_DAY, day, series);
+	if (idcache_get(&txn->cache, key))
+		idcache_put(&txn->cache, key, remembered(mark));
 }

@@ -42,7 +42,8 @@ static int measure(struct rocks *rocks, const char *path, struct store_measured 
 	return rc;
 }
 
-static int open_and_measure(const struct lease *lease, struct store_measured *sizes, struct err *err)
+static int open_and_measure(const struct lease *lease, struct store_measured *sizes,
+			    struct err *err)
 {
 	char path[PLACE_MAX + 8];
 	const struct rocks_limits limits = {.block_cache_bytes = 8 * MIB,

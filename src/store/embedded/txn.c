@@ -14,6 +14,7 @@ int txn_init(struct txn *txn, struct rocks *rocks, uint64_t seed, size_t cache_b
 	memset(txn, 0, sizeof(*txn));
 	txn->rocks = rocks;
 	txn->seed = seed;
+	txn->unsettled.incomplete = true;
 	arena_init(&txn->arena, 0);
 	txn->batch = rocksdb_writebatch_create();
 	return idcache_init(&txn->cache, cache_bytes, err);
@@ -25,6 +26,7 @@ void txn_deinit(struct txn *txn)
 	idcache_deinit(&txn->cache);
 	idmap_deinit(&txn->pending);
 	idmap_deinit(&txn->requests);
+	unsettled_deinit(&txn->unsettled);
 	arena_deinit(&txn->arena);
 	buf_deinit(&txn->encoded);
 	buf_deinit(&txn->scratch);

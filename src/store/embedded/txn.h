@@ -12,6 +12,7 @@
 #include "store/embedded/retention.h"
 #include "store/embedded/tenant.h"
 #include "store/embedded/used.h"
+#include "store/embedded/unsettled.h"
 #include "store/engine.h"
 
 struct txn_block {
@@ -30,6 +31,7 @@ struct txn {
 	struct idmap requests; /* hashes of the requests in this commit */
 	struct tenants tenants;
 	struct used *used; /* while a collection runs: what is found is in use. Under commit_lock */
+	struct unsettled unsettled; /* outlives an abort */
 
 	/* of the request being added */
 	struct arena arena;
@@ -82,6 +84,12 @@ MUST_USE int series_mark(struct txn *txn, struct tenant *tenant, uint32_t series
 /* lookahead.c: brings the places of the request's nodes in the cache near; frames: their ids. */
 void lookahead_nodes(struct txn *txn, const struct tenant *tenant, const struct store_batch *batch,
 		     const uint32_t *frames);
+/* The mark as it is on disk; all 0 when there is none. */
+MUST_USE int series_read_mark(struct txn *txn, const struct key *key, struct mark *ret,
+			      struct err *err);
+/* The mark was written by somebody else: what is remembered of it is replaced. */
+void series_remember_mark(struct txn *txn, uint32_t tenant, uint32_t day, uint32_t series,
+			  const struct mark *mark);
 /* samples.c: encodes the request's samples into txn->blocks. */
 MUST_USE int samples_encode(struct txn *txn, struct tenant *tenant, const struct store_batch *batch,
 			    struct err *err);

@@ -91,6 +91,32 @@ static void a_border_is_told_from_the_rest_of_its_bucket(void **state)
 	assert_true(level_respects(LEVEL_RAW, 5 * HOUR + 2));
 }
 
+static void a_level_pays_when_it_spares_enough_rows(void **state)
+{
+	(void)state;
+	static const struct {
+		enum level level;
+		uint64_t rows, finer_rows;
+		bool pays;
+	} cases[] = {
+		{LEVEL_MINUTE, 25, 100, true},
+		{LEVEL_MINUTE, 26, 100, false},
+		{LEVEL_MINUTE, 1, 3, false},
+		{LEVEL_MINUTE, 1, 4, true},
+		{LEVEL_HOUR, 50, 100, true},
+		{LEVEL_HOUR, 51, 100, false},
+		{LEVEL_HOUR, 1, 1, false},
+		{LEVEL_HOUR, 1, 2, true},
+		{LEVEL_DAY, 7, 14, true},
+		{LEVEL_DAY, 7, 13, false},
+		{LEVEL_DAY, UINT64_MAX / 2, UINT64_MAX, true},
+		{LEVEL_MINUTE, UINT64_MAX, UINT64_MAX, false},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(level_pays(cases[i].level, cases[i].rows, cases[i].finer_rows),
+				 cases[i].pays);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -99,6 +125,7 @@ int main(void)
 		cmocka_unit_test(a_malformed_mark_is_refused),
 		cmocka_unit_test(sums_of_a_pending_hour_do_not_count),
 		cmocka_unit_test(a_border_is_told_from_the_rest_of_its_bucket),
+		cmocka_unit_test(a_level_pays_when_it_spares_enough_rows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

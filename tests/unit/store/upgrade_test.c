@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "help.h"
+#include "settle_help.h"
 
 #define HOUR_NS (3600ull * 1000000000)
 
@@ -62,9 +62,32 @@ static void a_store_of_format_1_is_taken_over_whole(void **state)
 	remove_directory(path);
 }
 
+/* In its marks every hour waits, also those without blocks. */
+static void a_store_of_format_1_is_settled(void **state)
+{
+	(void)state;
+	char path[64];
+	struct rows before;
+	struct err err;
+	temp_directory(path);
+	unpack(path);
+	struct store *store = open_quiet_store(path);
+	read_rows(store, &before);
+	assert_true(check_settled(store, true) >= 24);
+	must(store_maintain(store, DAY_START(10), &err), &err);
+	same_samples(store, &before);
+	assert_int_equal(check_settled(store, true), 0);
+	assert_int_equal(total_of(store), 5 * 4);
+	free_rows(&before);
+	store_close(store);
+	remove_directory(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_store_of_format_1_is_taken_over_whole)};
+		cmocka_unit_test(a_store_of_format_1_is_taken_over_whole),
+		cmocka_unit_test(a_store_of_format_1_is_settled),
+	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
