@@ -170,10 +170,13 @@ static struct store *open_store(const char *path)
 /* Of the tables, once what is in memory is written out and compactions have ended. */
 static void show(struct store *store, const char *when)
 {
-	char *v = rocksdb_property_value_cf(store->rocks->db, store->rocks->family[FAMILY_SAMPLES], "rocksdb.levelstats");
-	char *w = rocksdb_property_value_cf(store->rocks->db, store->rocks->family[FAMILY_SAMPLES], "rocksdb.cur-size-all-mem-tables");
+	char *v = rocksdb_property_value_cf(store->rocks->db, store->rocks->family[FAMILY_SAMPLES],
+					    "rocksdb.levelstats");
+	char *w = rocksdb_property_value_cf(store->rocks->db, store->rocks->family[FAMILY_SAMPLES],
+					    "rocksdb.cur-size-all-mem-tables");
 	printf("## %s mem %s\n%s", when, w, v);
-	free(v);free(w);
+	free(v);
+	free(w);
 }
 static uint64_t stored_bytes(struct store **store, const char *path)
 {

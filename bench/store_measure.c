@@ -110,7 +110,10 @@ static int ask_points(const struct measure *m, const struct store_selection *sel
 	const struct str by = STR("service_name");
 	struct store_points *points;
 	size_t count;
-	return store_points(m->store, selection, m->step_ns, &by, 1, arena, &points, &count, err);
+	const struct store_points_options options = {.step_ns = m->step_ns,
+						     .group_by = &by,
+						     .group_count = 1};
+	return store_points(m->store, selection, &options, arena, &points, &count, err);
 }
 
 static int ask_names(const struct measure *m, const struct store_selection *selection,

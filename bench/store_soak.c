@@ -99,7 +99,11 @@ static int ask(struct asking *a, enum question question, struct err *err)
 	const struct str by = STR("instance"), service = STR("service_name");
 	struct store *store = a->soak->store;
 	const struct store_selection *selection = &a->selection;
-	uint64_t step_ns = (selection->end_ns - selection->start_ns) / STEPS + 1;
+	struct store_points_options points_by = {
+		.step_ns = (selection->end_ns - selection->start_ns) / STEPS + 1,
+		.group_by = &by,
+		.group_count = 1,
+	};
 	struct store_tree tree;
 	struct store_points *points;
 	struct store_labels *labels;
@@ -112,11 +116,10 @@ static int ask(struct asking *a, enum question question, struct err *err)
 	case MERGE_SERVICE:
 		return store_merge(store, selection, &a->arena, &tree, err);
 	case POINTS:
-		return store_points(store, selection, step_ns, NULL, 0, &a->arena, &points, &count,
-				    err);
+		points_by.group_count = 0;
+		return store_points(store, selection, &points_by, &a->arena, &points, &count, err);
 	case POINTS_BY:
-		return store_points(store, selection, step_ns, &by, 1, &a->arena, &points, &count,
-				    err);
+		return store_points(store, selection, &points_by, &a->arena, &points, &count, err);
 	case NAMES:
 		return store_label_names(store, selection, &a->arena, &texts, &count, err);
 	case VALUES:

@@ -26,7 +26,12 @@ struct arena_block {
 
 void arena_init(struct arena *arena, size_t limit_bytes)
 {
-	*arena = (struct arena){.limit_bytes = limit_bytes};
+	arena_init_within(arena, limit_bytes, NULL);
+}
+
+void arena_init_within(struct arena *arena, size_t limit_bytes, struct budget *budget)
+{
+	*arena = (struct arena){.limit_bytes = limit_bytes, .budget = budget};
 }
 
 void arena_deinit(struct arena *arena)
@@ -38,7 +43,8 @@ void arena_deinit(struct arena *arena)
 		mem_free(block);
 		block = next;
 	}
-	arena_init(arena, arena->limit_bytes);
+	budget_give(arena->budget, arena->used_bytes);
+	arena_init_within(arena, arena->limit_bytes, arena->budget);
 }
 
 /* The largest ordinary block: keeping an outsized one would pin it for ever. */
@@ -63,6 +69,7 @@ void arena_reset(struct arena *arena)
 			mem_free(block);
 		block = next;
 	}
+	size_t used_bytes = arena->used_bytes;
 	arena->head = keep;
 	arena->used_bytes = 0;
 	if (keep) {
@@ -70,6 +77,7 @@ void arena_reset(struct arena *arena)
 		keep->used_bytes = 0;
 		arena->used_bytes = sizeof(*keep) + keep->size_bytes;
 	}
+	budget_give(arena->budget, used_bytes - arena->used_bytes);
 }
 
 static size_t next_block_bytes(const struct arena *arena, size_t need)
@@ -91,18 +99,27 @@ static bool within_limit(const struct arena *arena, size_t size)
 		size + sizeof(struct arena_block) <= arena->limit_bytes - arena->used_bytes);
 }
 
+static bool take_room(const struct arena *arena, size_t size)
+{
+	return within_limit(arena, size) &&
+	       budget_take(arena->budget, sizeof(struct arena_block) + size);
+}
+
 static struct arena_block *add_block(struct arena *arena, size_t need)
 {
 	size_t size = next_block_bytes(arena, need);
 	struct arena_block *block;
 
-	if (!within_limit(arena, size))
+	if (!take_room(arena, size)) {
 		size = need;
-	if (!within_limit(arena, size))
-		return NULL;
+		if (!take_room(arena, size))
+			return NULL;
+	}
 	block = mem_alloc(sizeof(*block) + size);
-	if (!block)
+	if (!block) {
+		budget_give(arena->budget, sizeof(*block) + size);
 		return NULL;
+	}
 	block->size_bytes = size;
 	block->used_bytes = 0;
 	arena->used_bytes += sizeof(*block) + size;

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include "base/budget.h"
 #include "base/str.h"
 
 struct arena_block;
@@ -13,10 +14,13 @@ struct arena {
 	struct arena_block *head; /* the block in use first */
 	size_t limit_bytes;	  /* 0: no limit */
 	size_t used_bytes;	  /* taken from the system, blocks in all */
+	struct budget *budget;	  /* shared with others; NULL: none */
 };
 
 /* No memory is taken before the first allocation. */
 void arena_init(struct arena *arena, size_t limit_bytes);
+/* What it takes from the system is taken from the budget too, which must outlive it. */
+void arena_init_within(struct arena *arena, size_t limit_bytes, struct budget *budget);
 /* Frees everything. A zeroed arena is fine. */
 void arena_deinit(struct arena *arena);
 /* Frees everything but keeps one block for the next round. */

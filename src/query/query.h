@@ -144,13 +144,9 @@ MUST_USE int query_select(struct arena *arena, const struct query_range *range,
 MUST_USE int query_merge(struct store *store, const struct query_range *range, struct arena *arena,
 			 struct query_tree *ret, struct err *err);
 
-/* SUM adds up all values of a step. AVERAGE is the mean over those seconds of the step that have any:
- * a gauge that was read four times in a step gives its mean, not four times itself. */
-enum query_aggregation { QUERY_SUM, QUERY_AVERAGE };
-
 struct query_points {
 	double step_s; /* >= 0.001 */
-	enum query_aggregation aggregation;
+	enum store_aggregation aggregation;
 	const struct str *group_by; /* labels or sample columns; none: one series without labels */
 	size_t group_count;
 	int64_t limit; /* the largest series by sum; 0: all */

@@ -104,7 +104,7 @@ static int select_series(const struct api_call *call, const ProtobufCMessage *me
 	if (!points.group_by)
 		return no_memory(err);
 	if (in->aggregation_set_case && in->aggregation)
-		points.aggregation = QUERY_AVERAGE;
+		points.aggregation = STORE_AVERAGE;
 	if (in->limit_set_case)
 		points.limit = in->limit;
 	if (in->stack_trace_selector && in->stack_trace_selector->n_call_site)

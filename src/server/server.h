@@ -59,6 +59,7 @@ struct server_config {
 	struct str
 		data_path; /* "": storage.filesystem.dir, else ./data; the store is in its "store" */
 	struct str storage_backend, storage_dir;
+	uint64_t memory_bytes; /* of the store; 0: its default */
 	struct str target;
 	struct str
 		debuginfod_url; /* where symbols of frames without names are fetched; "": nowhere */
@@ -73,7 +74,6 @@ struct server_config {
 	/* Only callers (cresset up). */
 	const char *unix_socket; /* one more listener, "unix:/path"; NULL: none */
 	bool service_from_executable;
-	uint64_t memory_bytes;		 /* of the store; 0: its default */
 	uint64_t debuginfod_interval_ns; /* between looks for such frames; 0: 30 s */
 };
 

@@ -4,30 +4,35 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "store/embedded/answer.h"
+#include "store/embedded/answers.h"
+#include "store/embedded/ask.h"
 #include "store/embedded/control.h"
 #include "store/embedded/gauges.h"
 #include "store/embedded/maintenance.h"
 
 enum {
 	MIB = 1024 * 1024,
-	MEMORY_DEFAULT_BYTES = 64 * MIB,
-	MEMORY_MIN_BYTES = 8 * MIB,
+	MEMORY_DEFAULT_BYTES = 256 * MIB,
+	MEMORY_MIN_BYTES = 16 * MIB,
 	SETTLE_MIN_BYTES = 4 * MIB,
 	OPEN_FILES_MAX = 256,
 	GROUP_COMMIT_DEFAULT_NS = 2 * NS_PER_MS,
 	DIRECTORY_MODE = 0700,
+	HELPER_AFTER_NS = NS_PER_MS, /* starting a thread takes some tens of microseconds */
+	HELPERS_MAX = 64,
 };
 
 /* ---- open and close ---- */
 
-/* Three eighths for what is being written, two for blocks that were read, two for the writer's ids,
- * one for the readers' dictionary pages. A query may take as much again, while it runs; settling a
- * sixteenth of it. */
+/* In sixteenths: what is being written, blocks that were read, the writer's ids, the readers'
+ * dictionary pages, settling, answers that are kept, queries. All of it is taken only when there is
+ * something to keep. */
 static void plan_memory(struct store *store)
 {
 	size_t memory = store->options.memory_bytes;
@@ -35,17 +40,36 @@ static void plan_memory(struct store *store)
 		memory = MEMORY_DEFAULT_BYTES;
 	if (memory < MEMORY_MIN_BYTES)
 		memory = MEMORY_MIN_BYTES;
+	size_t part = memory / 16;
 	store->plan = (struct budget_plan){
-		.rocks = {.block_cache_bytes = memory / 8 * 2,
-			  .write_buffer_bytes = memory / 8 * 3,
+		.rocks = {.block_cache_bytes = part * 2,
+			  .write_buffer_bytes = part * 4,
 			  .open_files_max = OPEN_FILES_MAX},
-		.id_cache_bytes = memory / 8 * 2,
-		.page_cache_bytes = memory / 8,
-		.query_bytes = memory,
-		.settle_bytes = memory / 16 > SETTLE_MIN_BYTES ? memory / 16 : SETTLE_MIN_BYTES,
+		.limit_bytes = memory,
+		.id_cache_bytes = part * 3,
+		.page_cache_bytes = part,
+		.settle_bytes = part > SETTLE_MIN_BYTES ? part : SETTLE_MIN_BYTES,
+		.answer_cache_bytes = part,
+		.query_bytes = part * 4,
 	};
+	/* Pages in use may be more than are kept, so the readers' parts are counted together. */
+	budget_init(&store->readers, part * 6, NULL);
+	budget_init(&store->queries, 0, &store->readers);
+	budget_init(&store->page_memory, 0, &store->readers);
+	budget_init(&store->answer_memory, store->plan.answer_cache_bytes, &store->readers);
+	metric_set(&store_memory_limit_bytes, (int64_t)memory);
 	if (!store->options.group_commit_ns)
 		store->options.group_commit_ns = GROUP_COMMIT_DEFAULT_NS;
+}
+
+/* The caller's thread works too. */
+static void plan_threads(struct store *store)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	store->helpers_max = cores > HELPERS_MAX ? HELPERS_MAX
+			     : cores > 1	 ? (unsigned)cores - 1
+						 : 0;
+	store->helper_after_ns = HELPER_AFTER_NS;
 }
 
 static int make_paths(struct store *store, struct err *err)
@@ -67,13 +91,19 @@ static int open_parts(struct store *store, struct err *err)
 {
 	int rc = make_paths(store, err);
 	plan_memory(store);
+	plan_threads(store);
 	rc = rc ? rc : retention_set(&store->retention, &store->options.retention, err);
 	rc = rc ? rc : directory_lock(store->path, &store->lock_fd, err);
 	rc = rc ? rc : format_check_file(store->path, err);
 	rc = rc ? rc
 		: rocks_open(store->database_path, &store->plan.rocks, false, &store->rocks, err);
 	rc = rc ? rc : format_open(store, err);
-	rc = rc ? rc : page_cache_create(store->plan.page_cache_bytes, &store->pages, err);
+	rc = rc ? rc
+		: page_cache_create(store->plan.page_cache_bytes, &store->page_memory,
+				    &store->pages, err);
+	rc = rc ? rc
+		: answers_create(store->plan.answer_cache_bytes, &store->answer_memory,
+				 &store->answers, err);
 	rc = rc ? rc : writer_start(store, err);
 	rc = rc ? rc : maintenance_start(store, err);
 	return rc ? rc : control_start(store, &store->control, err);
@@ -111,6 +141,7 @@ void store_close(struct store *store)
 	control_stop(store->control);
 	maintenance_stop(store);
 	writer_stop(store);
+	answers_destroy(store->answers);
 	page_cache_destroy(store->pages);
 	rocks_close(store->rocks);
 	fd_close(&store->lock_fd);
@@ -142,68 +173,51 @@ int store_set_retention(struct store *store, const struct store_retention *reten
 
 /* ---- asking ---- */
 
-static int end_query(struct query *query, uint64_t start_ns, int rc)
-{
-	query_close(query);
-	histogram_observe_ns(&store_query_seconds, clock_mono_ns() - start_ns);
-	return rc;
-}
-
 int store_merge(struct store *store, const struct store_selection *selection, struct arena *arena,
 		struct store_tree *ret, struct err *err)
 {
-	struct query query;
-	uint64_t start_ns = clock_mono_ns();
-	int rc = query_open(store, selection, &query, err);
-	return rc ? rc : end_query(&query, start_ns, answer_merge(&query, arena, ret, err));
+	return ask_merge(store, selection, arena, ret, err);
 }
 
-int store_points(struct store *store, const struct store_selection *selection, uint64_t step_ns,
-		 const struct str *group_by, size_t group_count, struct arena *arena,
+int store_points(struct store *store, const struct store_selection *selection,
+		 const struct store_points_options *options, struct arena *arena,
 		 struct store_points **ret, size_t *ret_count, struct err *err)
 {
-	struct query query;
-	uint64_t start_ns = clock_mono_ns();
-	int rc = query_open(store, selection, &query, err);
-	return rc ? rc
-		  : end_query(&query, start_ns,
-			      answer_points(&query, step_ns, group_by, group_count, arena, ret,
-					    ret_count, err));
+	return ask_points(store, selection, options, arena, ret, ret_count, err);
+}
+
+int store_top(struct store *store, const struct store_selection *selection,
+	      const struct store_top_options *options, struct arena *arena, struct store_top *ret,
+	      struct err *err)
+{
+	return ask_top(store, selection, options, arena, ret, err);
+}
+
+int store_heatmap(struct store *store, const struct store_selection *selection,
+		  const struct store_heatmap_options *options, struct arena *arena,
+		  struct store_heatmap *ret, struct err *err)
+{
+	return ask_heatmap(store, selection, options, arena, ret, err);
 }
 
 int store_label_names(struct store *store, const struct store_selection *selection,
 		      struct arena *arena, struct str **ret, size_t *ret_count, struct err *err)
 {
-	struct query query;
-	uint64_t start_ns = clock_mono_ns();
-	int rc = query_open(store, selection, &query, err);
-	return rc ? rc
-		  : end_query(&query, start_ns,
-			      answer_label_names(&query, arena, ret, ret_count, err));
+	return ask_label_names(store, selection, arena, ret, ret_count, err);
 }
 
 int store_label_values(struct store *store, const struct store_selection *selection,
 		       struct str name, struct arena *arena, struct str **ret, size_t *ret_count,
 		       struct err *err)
 {
-	struct query query;
-	uint64_t start_ns = clock_mono_ns();
-	int rc = query_open(store, selection, &query, err);
-	return rc ? rc
-		  : end_query(&query, start_ns,
-			      answer_label_values(&query, name, arena, ret, ret_count, err));
+	return ask_label_values(store, selection, name, arena, ret, ret_count, err);
 }
 
 int store_series_labels(struct store *store, const struct store_selection *selection,
 			const struct str *names, size_t name_count, struct arena *arena,
 			struct store_labels **ret, size_t *ret_count, struct err *err)
 {
-	struct query query;
-	uint64_t start_ns = clock_mono_ns();
-	int rc = query_open(store, selection, &query, err);
-	return rc ? rc
-		  : end_query(&query, start_ns,
-			      answer_series(&query, names, name_count, arena, ret, ret_count, err));
+	return ask_series_labels(store, selection, names, name_count, arena, ret, ret_count, err);
 }
 
 int store_stats(struct store *store, struct store_stats *ret, struct err *err)

@@ -103,7 +103,7 @@ struct store_selection {
 	size_t matcher_count;
 	uint64_t start_ns, end_ns;
 	const _Atomic int *cancelled; /* may be NULL */
-	size_t memory_limit_bytes;    /* 0: the store's default */
+	size_t memory_limit_bytes;    /* 0: the store's default, what all queries may take */
 };
 
 /* A merged stack tree: parents before children, node 0 the root. Only nodes with samples at or below. */
@@ -125,6 +125,74 @@ struct store_points {
 	size_t label_count;
 	struct store_point *points; /* by time; empty steps left out */
 	size_t point_count;
+};
+
+/* SUM adds up all values of a step, modulo 2^64. AVERAGE divides that by the number of seconds of the
+ * step that have any: a gauge that was read four times in a step gives its mean, not four times itself.
+ * (Where a step has no whole seconds, or all steps more than a million: of its equal parts, a second or
+ * longer.) */
+enum store_aggregation { STORE_SUM, STORE_AVERAGE };
+
+struct store_points_options {
+	uint64_t step_ns;
+	enum store_aggregation aggregation;
+	const struct str *group_by; /* labels and sample columns; none: one series without labels */
+	size_t group_count;
+	uint64_t limit; /* only the largest by the sum of their points; 0: all */
+};
+
+/* A function: frames of one name and file. A frame without a name counts by system name and file, else by
+ * mapping and address. */
+struct store_function {
+	struct str name, filename; /* name "": see mapping */
+	struct str mapping;	   /* of a frame without a name, else "" */
+	uint64_t address;
+	int64_t self;
+	int64_t total; /* recursion counted once */
+};
+
+enum store_top_order { STORE_BY_SELF, STORE_BY_TOTAL };
+
+struct store_top_options {
+	enum store_top_order order; /* largest first */
+	uint64_t limit;		    /* 0: all */
+};
+
+struct store_top {
+	const struct store_function *functions;
+	size_t count;
+	int64_t total; /* of all samples */
+};
+
+enum { STORE_HEATMAP_ROWS = 20 };
+
+struct store_heatmap_options {
+	uint64_t step_ns;
+	const struct str *group_by;
+	size_t group_count;
+	uint64_t limit; /* only the groups whose values have the largest sums; 0: all */
+};
+
+/* How many samples with a value of each row lie in (time - step, time]. */
+struct store_slot {
+	uint64_t time_ns;
+	uint64_t counts[STORE_HEATMAP_ROWS];
+};
+
+struct store_heatmap_group {
+	const struct store_label *labels; /* absent ones left out */
+	size_t label_count;
+	const struct store_slot *slots; /* by time; empty ones left out */
+	size_t slot_count;
+};
+
+/* Rows are equal parts of [min, max], the smallest and largest value of all groups; a value on the border
+ * of two belongs to the upper, max to the last; when all values are the same, to the first. */
+struct store_heatmap {
+	int64_t min, max;
+	double row_min[STORE_HEATMAP_ROWS];
+	const struct store_heatmap_group *groups; /* by labels */
+	size_t group_count;
 };
 
 struct store_labels {
@@ -177,8 +245,8 @@ struct store_sizes {
 struct store;
 
 struct store_options {
-	const char *path;		  /* directory of the embedded engine */
-	uint64_t memory_bytes;		  /* caches and write buffers together; 0: default 64 MiB */
+	const char *path;      /* directory of the embedded engine */
+	uint64_t memory_bytes; /* caches, buffers and queries together; 0: default 256 MiB */
 	struct store_retention retention; /* copied; all 0: everything stays for ever */
 	uint64_t group_commit_ns;	  /* how long a commit may wait for company; default 2 ms */
 	bool manual_maintenance;	  /* nothing in the background: only store_maintain() */
@@ -205,12 +273,20 @@ MUST_USE int store_set_retention(struct store *store, const struct store_retenti
 /* Results are in the arena. */
 MUST_USE int store_merge(struct store *store, const struct store_selection *selection,
 			 struct arena *arena, struct store_tree *ret, struct err *err);
-/* Sums per step: the point at t covers (t - step, t]; start and end as in Pyroscope's SelectSeries: points
- * at start, start+step .. <= end. group_by may name labels and sample columns. */
+/* The point at t covers (t - step, t]; start and end as in Pyroscope's SelectSeries: points at start,
+ * start+step .. <= end. Sorted by labels. */
 MUST_USE int store_points(struct store *store, const struct store_selection *selection,
-			  uint64_t step_ns, const struct str *group_by, size_t group_count,
-			  struct arena *arena, struct store_points **ret, size_t *ret_count,
-			  struct err *err);
+			  const struct store_points_options *options, struct arena *arena,
+			  struct store_points **ret, size_t *ret_count, struct err *err);
+/* Functions with values on them or below, largest first, then by the other sum, name, file, mapping and
+ * address. Sums are modulo 2^64. */
+MUST_USE int store_top(struct store *store, const struct store_selection *selection,
+		       const struct store_top_options *options, struct arena *arena,
+		       struct store_top *ret, struct err *err);
+/* Times as in store_points. */
+MUST_USE int store_heatmap(struct store *store, const struct store_selection *selection,
+			   const struct store_heatmap_options *options, struct arena *arena,
+			   struct store_heatmap *ret, struct err *err);
 MUST_USE int store_label_names(struct store *store, const struct store_selection *selection,
 			       struct arena *arena, struct str **ret, size_t *ret_count,
 			       struct err *err);

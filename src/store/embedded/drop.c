@@ -122,6 +122,7 @@ static int delete_days(struct store *store, const struct drops *drops, uint32_t 
 	}
 	if (!rc) {
 		forget(&store->writer.txn, drops);
+		answers_forget(store);
 		*ret_sequence = rocks_sequence(store->rocks);
 		store->collector.due = true;
 	}

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/budget.h"
 #include "store/embedded/collect.h"
 #include "store/embedded/page.h"
 #include "store/embedded/retention.h"
@@ -62,8 +63,8 @@ struct maintenance {
 /* How the one memory budget is spent. */
 struct budget_plan {
 	struct rocks_limits rocks;
-	size_t id_cache_bytes, page_cache_bytes, query_bytes;
-	size_t settle_bytes;
+	size_t limit_bytes; /* all of it */
+	size_t id_cache_bytes, page_cache_bytes, settle_bytes, answer_cache_bytes, query_bytes;
 };
 
 /* Where the last round of settling ran out of time, in the middle of a pass over a day's series. */
@@ -84,19 +85,26 @@ struct store {
 	_Atomic bool reopening; /* somebody waits for rocks_lock to open it anew */
 	uint64_t reopens;	/* how often that was done; under rocks_lock */
 	uint64_t sweeps;	/* of the database before: see rocks.h */
+	struct budget readers;	/* the following together */
+	struct budget queries, page_memory, answer_memory;
 	struct page_cache *pages;
+	struct answers *answers;
+	unsigned helpers_max; /* threads that help queries, all queries together */
+	_Atomic unsigned helpers_busy;
+	uint64_t helper_after_ns; /* a query that takes longer gets help */
 	struct writer writer;
 	struct maintenance maintenance;
 	struct control *control;      /* NULL: no other program can ask us */
 	pthread_mutex_t symbols_lock; /* one change of symbols at a time */
-	/* Grows after symbols changed. Who keeps answers reads it before it opens its snapshot, and takes
-	 * an answer as stale once it is another. */
-	_Atomic uint64_t symbols_generation;
 	struct retention retention;
 	struct collector collector;
 	struct settle_place settle_place;
 };
 
+/* answers.c */
+/* Whoever changes what is stored, or how it is shown, but by a commit of the writer, says so right after:
+ * what was answered before may not be answered again. */
+void answers_forget(struct store *store);
 /* writer.c */
 MUST_USE int writer_start(struct store *store, struct err *err);
 void writer_stop(struct store *store);

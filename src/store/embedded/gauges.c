@@ -108,6 +108,23 @@ struct metric store_settle_thrown_away_total =
 struct metric store_unsettled_hours =
 	METRIC_GAUGE_INIT("cresset_store_unsettled_hours", NULL,
 			  "Closed hours of a tenant that may have something to settle.");
+struct metric store_query_helpers_total =
+	METRIC_COUNTER_INIT("cresset_store_query_helpers_total", NULL,
+			    "Threads that were started to help long queries.");
+struct metric store_query_bytes =
+	METRIC_GAUGE_INIT("cresset_store_query_bytes", NULL, "Memory of the queries that run.");
+struct metric store_answer_cache_bytes =
+	METRIC_GAUGE_INIT("cresset_store_answer_cache_bytes", NULL,
+			  "Memory of the answers that are kept for closed time ranges.");
+struct metric store_answer_hits_total =
+	METRIC_COUNTER_INIT("cresset_store_answer_hits_total", NULL,
+			    "Queries answered by what is kept of an earlier one.");
+struct metric store_answer_misses_total =
+	METRIC_COUNTER_INIT("cresset_store_answer_misses_total", NULL,
+			    "Queries of closed time ranges whose answer was not kept.");
+struct metric store_memory_limit_bytes =
+	METRIC_GAUGE_INIT("cresset_store_memory_limit_bytes", NULL,
+			  "What the store's caches, buffers and queries may take together.");
 struct histogram store_sync_seconds =
 	HISTOGRAM_INIT("cresset_store_sync_seconds", NULL,
 		       "Time of one write and sync of the database's log.", FIRST_BUCKET_NS);
@@ -146,6 +163,9 @@ void store_metrics_register(void)
 		&store_crowded_rounds_total,
 		&store_settled_hours_total,
 		&store_settle_thrown_away_total,
+		&store_answer_hits_total,
+		&store_answer_misses_total,
+		&store_query_helpers_total,
 	};
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
 		metric_register(counters[i]);

@@ -18,6 +18,8 @@ extern struct metric store_settled_hours_total, store_settled_days_total, store_
 	store_settled_blocks_in_total, store_settled_blocks_out_total, store_settled_bytes_in_total,
 	store_settled_bytes_out_total, store_settle_thrown_away_total, store_unsettled_hours;
 extern struct histogram store_settle_seconds, store_settle_commit_seconds;
+extern struct metric store_query_helpers_total, store_query_bytes, store_answer_cache_bytes,
+	store_answer_hits_total, store_answer_misses_total, store_memory_limit_bytes;
 
 /* Shows the counters with 0, so that a rate over the first failure is not missed. */
 void store_metrics_register(void);

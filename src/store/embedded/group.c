@@ -26,6 +26,7 @@ int groups_init(struct groups *groups, struct query *query, const struct str *na
 void groups_deinit(struct groups *groups)
 {
 	map_deinit(&groups->by_hash);
+	map_deinit(&groups->by_series);
 }
 
 /* ---- finding a group ---- */
@@ -38,8 +39,7 @@ static int add_group(struct groups *groups, const struct group_part *parts, uint
 					groups->count + 1, sizeof(*list));
 	struct group_part *copy = query_alloc(groups->query, 1, bytes + 1, err);
 	if (!list || !copy)
-		return err_set(err, ERR_LIMIT, "too many groups (%zu) for the query's memory",
-			       groups->count);
+		return query_full(groups->query, groups->cap * 2 * sizeof(*list) + bytes, err);
 	groups->list = list;
 	memcpy(copy, parts, bytes);
 	list[groups->count] = (struct group){.parts = copy, .next = next};
@@ -60,6 +60,12 @@ static int find_group(struct groups *groups, const struct group_part *parts, uin
 			return 0;
 		}
 	return add_group(groups, parts, first, hash, ret, err);
+}
+
+int groups_find_alike(struct groups *groups, const struct group *other, uint32_t *ret,
+		      struct err *err)
+{
+	return find_group(groups, other->parts, ret, err);
 }
 
 /* ---- parts ---- */
@@ -135,13 +141,30 @@ static int enter_series(struct groups *groups, uint32_t series, struct err *err)
 	}
 	if (!rc && groups->field_count == 0)
 		rc = find_group(groups, groups->base, &groups->base_group, err);
-	groups->series = rc ? 0 : series;
 	return rc;
+}
+
+/* A series comes again every day. */
+static int find_series(struct groups *groups, uint32_t series, struct err *err)
+{
+	uint64_t *known = groups->field_count ? NULL : map_get(&groups->by_series, series);
+	if (known) {
+		groups->base_group = (uint32_t)*known;
+		return 0;
+	}
+	int rc = enter_series(groups, series, err);
+	return rc || groups->field_count
+		       ? rc
+		       : map_put(&groups->by_series, series, groups->base_group, err);
 }
 
 int groups_enter(struct groups *groups, struct scan *scan, struct err *err)
 {
-	return groups->series == scan->series ? 0 : enter_series(groups, scan->series, err);
+	if (groups->series == scan->series)
+		return 0;
+	int rc = find_series(groups, scan->series, err);
+	groups->series = rc ? 0 : scan->series;
+	return rc;
 }
 
 static int part_of_row(struct scan *scan, enum sample_field field, uint32_t row,

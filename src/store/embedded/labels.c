@@ -151,6 +151,29 @@ static int collect_groups(struct scan *scan, void *context, struct err *err)
 	return rc;
 }
 
+static int fork_groups(const void *context, struct query *query, void **ret, struct err *err)
+{
+	const struct groups *from = context;
+	struct groups *groups = query_alloc(query, 1, sizeof(*groups), err);
+	*ret = groups;
+	return groups ? groups_init(groups, query, &from->names[0].name, 1, err) : ERR_LIMIT;
+}
+
+static int absorb_groups(void *context, void *forked, struct err *err)
+{
+	const struct groups *from = forked;
+	uint32_t group;
+	int rc = 0;
+	for (size_t i = 0; !rc && i < from->count; i++)
+		rc = groups_find_alike(context, &from->list[i], &group, err);
+	return rc;
+}
+
+static void release_groups(void *forked)
+{
+	groups_deinit(forked);
+}
+
 static int group_texts(struct groups *groups, struct arena *arena, struct str **ret,
 		       size_t *ret_count, struct err *err)
 {
@@ -174,12 +197,20 @@ static int field_values(struct query *query, struct str name, struct arena *aren
 	const struct store_selection *selection = query->selection;
 	struct groups groups;
 	roaring_bitmap_t *series;
+	struct scan_job job = {
+		.borders = {selection->start_ns, selection->end_ns, 0, 0},
+		.raw = true,
+		.visit = collect_groups,
+		.context = &groups,
+		.fork = fork_groups,
+		.absorb = absorb_groups,
+		.release = release_groups,
+	};
 	int rc = groups_init(&groups, query, &name, 1, err);
 	rc = rc ? rc : select_series(query, &series, err);
 	if (rc)
 		return rc;
-	rc = scan_samples(query, series, selection->start_ns, selection->end_ns, collect_groups,
-			  &groups, err);
+	rc = scan_series(query, series, &job, err);
 	roaring_bitmap_free(series);
 	rc = rc ? rc : group_texts(&groups, arena, ret, ret_count, err);
 	groups_deinit(&groups);

@@ -30,7 +30,9 @@ static int refresh_gauges(struct store *store, uint64_t now_ns, struct err *err)
 			   (int64_t)rocks_write_buffer_bytes(store->rocks));
 	}
 	pthread_rwlock_unlock(&store->rocks_lock);
-	metric_set(&store_page_cache_bytes, (int64_t)page_cache_bytes(store->pages));
+	metric_set(&store_page_cache_bytes, (int64_t)budget_used(&store->page_memory));
+	metric_set(&store_query_bytes, (int64_t)budget_used(&store->queries));
+	metric_set(&store_answer_cache_bytes, (int64_t)budget_used(&store->answer_memory));
 	return 0;
 }
 

@@ -61,16 +61,35 @@ static int add_block(struct scan *scan, void *context, struct err *err)
 	return rc;
 }
 
+static int fork_sums(const void *context, struct query *query, void **ret, struct err *err)
+{
+	struct sums *sums = query_alloc(query, 1, sizeof(*sums), err);
+	(void)context;
+	*ret = sums;
+	return sums ? sums_init(sums, query, query->counters.node, SUMS_PAGE, err) : ERR_LIMIT;
+}
+
+static int absorb_sums(void *context, void *forked, struct err *err)
+{
+	return sums_absorb(context, forked, err);
+}
+
 int answer_merge(struct query *query, struct arena *arena, struct store_tree *ret, struct err *err)
 {
 	struct sums sums;
 	roaring_bitmap_t *series;
+	struct scan_job job = {
+		.borders = {query->selection->start_ns, query->selection->end_ns, 0, 0},
+		.visit = add_block,
+		.context = &sums,
+		.fork = fork_sums,
+		.absorb = absorb_sums,
+	};
 	int rc = sums_init(&sums, query, query->counters.node, SUMS_PAGE, err);
 	rc = rc ? rc : select_series(query, &series, err);
 	if (rc)
 		return rc;
-	rc = scan_samples(query, series, query->selection->start_ns, query->selection->end_ns,
-			  add_block, &sums, err);
+	rc = scan_series(query, series, &job, err);
 	roaring_bitmap_free(series);
 	return rc ? rc : tree_build(query, &sums, arena, ret, err);
 }

@@ -31,6 +31,7 @@ struct page {
 	uint64_t sweeps; /* that its content may have seen */
 	bool cached;
 	size_t size_bytes;
+	struct budget *budget; /* that size_bytes are taken from */
 	struct page *newer, *older;
 	char *text; /* of the strings */
 	size_t text_cap;
@@ -46,6 +47,7 @@ struct page_cache {
 	struct map by_key;
 	struct page *newest, *oldest;
 	size_t size_bytes, limit_bytes;
+	struct budget *budget;
 };
 
 /* ---- cache, with the lock held ---- */
@@ -54,6 +56,7 @@ static void page_unref(struct page *page)
 {
 	if (--page->refs)
 		return;
+	budget_give(page->budget, page->size_bytes);
 	mem_free(page->text);
 	mem_free(page);
 }
@@ -106,13 +109,15 @@ static void insert(struct page_cache *cache, struct page *page)
 		evict(cache, cache->oldest);
 }
 
-int page_cache_create(size_t size_bytes, struct page_cache **ret, struct err *err)
+int page_cache_create(size_t size_bytes, struct budget *budget, struct page_cache **ret,
+		      struct err *err)
 {
 	struct page_cache *cache = mem_zalloc(1, sizeof(*cache));
 	if (!cache)
 		return err_set(err, ERR_NOMEM, "dictionary pages: no memory");
 	pthread_mutex_init(&cache->lock, NULL);
 	cache->limit_bytes = size_bytes;
+	cache->budget = budget;
 	*ret = cache;
 	return 0;
 }
@@ -128,12 +133,19 @@ void page_cache_destroy(struct page_cache *cache)
 	mem_free(cache);
 }
 
-size_t page_cache_bytes(struct page_cache *cache)
+/* What is cached and in nobody's use makes room for what is needed now. */
+static bool take_room(struct page_cache *cache, size_t size_bytes)
 {
+	bool taken = budget_take(cache->budget, size_bytes);
+	if (taken)
+		return true;
 	pthread_mutex_lock(&cache->lock);
-	size_t size_bytes = cache->size_bytes;
+	while (!taken && cache->oldest) {
+		evict(cache, cache->oldest);
+		taken = budget_take(cache->budget, size_bytes);
+	}
 	pthread_mutex_unlock(&cache->lock);
-	return size_bytes;
+	return taken;
 }
 
 /* ---- loading ---- */
@@ -174,14 +186,13 @@ static int load_run(struct page *page, enum page_kind kind, uint32_t first, stru
 }
 
 /* The text moved while it grew; runs come in the order of their ids, holes have length 0. */
-static void point_strings(struct page *page, size_t used)
+static void point_strings(struct page *page)
 {
 	size_t offset = 0;
 	for (size_t i = 0; i < STRINGS_PER_PAGE; i++) {
 		page->strings[i].ptr = page->text ? page->text + offset : "";
 		offset += page->strings[i].len;
 	}
-	page->size_bytes += used;
 }
 
 static int load(struct page *page, const struct rocks_view *view, uint32_t tenant,
@@ -203,7 +214,7 @@ static int load(struct page *page, const struct rocks_view *view, uint32_t tenan
 	rc = rc ? rc : rocks_iter_check(&iter, err);
 	rocks_iter_close(&iter);
 	if (kind == PAGE_STRINGS)
-		point_strings(page, used);
+		point_strings(page);
 	return rc;
 }
 
@@ -245,6 +256,46 @@ void pages_close(struct pages *pages)
 	memset(pages, 0, sizeof(*pages));
 }
 
+static int no_room(const struct page_cache *cache, struct err *err)
+{
+	const struct budget *all = cache->budget->parent;
+	return err_set(err, ERR_LIMIT,
+		       "all queries together need more than their %zu MiB of memory for stacks; "
+		       "ask "
+		       "again when others are done, or raise store.memory",
+		       (all ? all : cache->budget)->limit_bytes >> 20);
+}
+
+/* The caller owns a reference. */
+static int load_page(struct pages *pages, enum page_kind kind, uint32_t number, uint64_t key,
+		     struct page **ret, struct err *err)
+{
+	struct page_cache *cache = pages->cache;
+	size_t size_bytes = size_of(kind);
+	if (!take_room(cache, size_bytes))
+		return no_room(cache, err);
+	struct page *page = mem_zalloc(1, size_bytes);
+	if (!page) {
+		budget_give(cache->budget, size_bytes);
+		return err_set(err, ERR_NOMEM, "dictionary page: no memory");
+	}
+	page->key = key;
+	page->refs = 1;
+	page->sweeps = pages->view->sweeps_most;
+	page->size_bytes = size_bytes;
+	page->budget = cache->budget;
+	int rc = load(page, pages->view, pages->tenant, kind, number, err);
+	if (!rc && take_room(cache, page->text_cap))
+		page->size_bytes += page->text_cap;
+	else if (!rc)
+		rc = no_room(cache, err);
+	if (rc)
+		page_unref(page);
+	else
+		*ret = page;
+	return rc;
+}
+
 /* From the shared cache, or from disk. The caller owns a reference. */
 static int fetch(struct pages *pages, enum page_kind kind, uint32_t number, uint64_t key,
 		 uint32_t within, struct page **ret, struct err *err)
@@ -261,19 +312,9 @@ static int fetch(struct pages *pages, enum page_kind kind, uint32_t number, uint
 	}
 	pthread_mutex_unlock(&cache->lock);
 	if (!page) {
-		size_t size_bytes = size_of(kind);
-		page = mem_zalloc(1, size_bytes);
-		if (!page)
-			return err_set(err, ERR_NOMEM, "dictionary page: no memory");
-		page->key = key;
-		page->refs = 1;
-		page->sweeps = pages->view->sweeps_most;
-		page->size_bytes = size_bytes;
-		int rc = load(page, pages->view, pages->tenant, kind, number, err);
-		if (rc) {
-			page_unref(page);
+		int rc = load_page(pages, kind, number, key, &page, err);
+		if (rc)
 			return rc;
-		}
 		pthread_mutex_lock(&cache->lock);
 		insert(cache, page);
 		pthread_mutex_unlock(&cache->lock);
@@ -297,8 +338,9 @@ static int pin(struct pages *pages, enum page_kind kind, uint32_t number, uint64
 	pages->used_bytes += page->size_bytes;
 	if (pages->limit_bytes && pages->used_bytes > pages->limit_bytes)
 		return err_set(err, ERR_LIMIT,
-			       "the query's stacks need more than %zu MiB of memory",
-			       pages->limit_bytes >> 20);
+			       "the query's stacks need more than %zu KiB of memory; narrow the "
+			       "time range or the labels",
+			       pages->limit_bytes >> 10);
 	rc = map_put(pages->index, key, (uintptr_t)page, err);
 	*ret = page;
 	return rc;

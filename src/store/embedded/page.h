@@ -3,15 +3,17 @@
  * use stays, whatever the budget. Any thread; a pin set belongs to one query. */
 #pragma once
 
+#include "base/budget.h"
 #include "store/embedded/rocks.h"
 #include "store/embedded/run.h"
 
 struct page;
 struct page_cache;
 
-MUST_USE int page_cache_create(size_t size_bytes, struct page_cache **ret, struct err *err);
+/* All pages are taken from the budget, those in use too; it keeps size_bytes of them. */
+MUST_USE int page_cache_create(size_t size_bytes, struct budget *budget, struct page_cache **ret,
+			       struct err *err);
 void page_cache_destroy(struct page_cache *cache); /* NULL is fine; nothing may be pinned */
-size_t page_cache_bytes(struct page_cache *cache);
 
 /* The pages that one query of one tenant uses, pinned till the end. */
 struct pages {

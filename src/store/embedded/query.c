@@ -12,17 +12,36 @@ int query_check(const struct query *query, struct err *err)
 	const _Atomic int *cancelled = query->selection->cancelled;
 	if (cancelled && atomic_load_explicit(cancelled, memory_order_relaxed))
 		return err_set(err, ERR_CANCELLED, "the query was cancelled");
+	if (query->stop && atomic_load_explicit(query->stop, memory_order_relaxed))
+		return err_set(err, ERR_CANCELLED, "another part of the query failed");
 	return 0;
+}
+
+int query_full(const struct query *query, size_t bytes, struct err *err)
+{
+	const struct budget *full = budget_full(query->budget, bytes);
+	if (!full)
+		return err_set(err, ERR_NOMEM, "no memory for the query");
+	if (full == query->budget)
+		return err_set(err, ERR_LIMIT,
+			       "the query needs more than its %zu KiB of memory; narrow the time "
+			       "range or the labels",
+			       full->limit_bytes >> 10);
+	return err_set(err, ERR_LIMIT,
+		       "all queries together need more than their %zu MiB of memory; ask again "
+		       "when others are done, or raise store.memory",
+		       full->limit_bytes >> 20);
 }
 
 void *query_alloc(struct query *query, size_t count, size_t size_bytes, struct err *err)
 {
 	void *memory = arena_zalloc(&query->work, count, size_bytes);
 	if (!memory)
-		err_set(err, ERR_LIMIT,
-			"the query needs more than its %zu MiB of memory; narrow the time range or "
-			"the labels",
-			query->work.limit_bytes >> 20);
+		/* The block that would have held it has a head too. */
+		query_full(query,
+			   count < SIZE_MAX / 2 / (size_bytes + 1) ? count * size_bytes + 64
+								   : SIZE_MAX,
+			   err);
 	return memory;
 }
 
@@ -31,6 +50,10 @@ int query_no_room(const struct arena *arena, struct err *err)
 	if (arena->limit_bytes)
 		return err_set(err, ERR_LIMIT, "the answer is larger than %zu bytes",
 			       arena->limit_bytes);
+	if (arena->budget)
+		return err_set(err, ERR_LIMIT,
+			       "the answer needs more than the memory of a query; narrow the time "
+			       "range or the labels");
 	return err_set(err, ERR_NOMEM, "no memory for the answer");
 }
 
@@ -48,7 +71,7 @@ static int add_name(struct query *query, size_t *cap, uint32_t id, struct err *e
 		arena_grow(&query->work, query->names, cap, query->name_count + 1, sizeof(*names));
 	struct str text;
 	if (!names)
-		return err_set(err, ERR_LIMIT, "too many label names for the query's memory");
+		return query_full(query, *cap * 2 * sizeof(*names), err);
 	query->names = names;
 	int rc = pages_string(&query->pages, id, &text, err);
 	if (!rc)
@@ -121,6 +144,13 @@ static int compile_matchers(struct query *query, struct err *err)
 	return rc;
 }
 
+static int open_pages(struct query *query, const struct rocks_view *view, struct err *err)
+{
+	int rc = pages_open(&query->pages, query->store->pages, view, query->tenant, err);
+	query->pages.limit_bytes = query->budget->limit_bytes;
+	return rc;
+}
+
 static int open_parts(struct query *query, struct err *err)
 {
 	int rc = compile_matchers(query, err);
@@ -128,9 +158,7 @@ static int open_parts(struct query *query, struct err *err)
 	if (rc || !query->tenant)
 		return rc;
 	rc = load_counters(query, err);
-	rc = rc ? rc
-		: pages_open(&query->pages, query->store->pages, &query->view, query->tenant, err);
-	query->pages.limit_bytes = query->work.limit_bytes;
+	rc = rc ? rc : open_pages(query, &query->view, err);
 	return rc ? rc : load_names(query, err);
 }
 
@@ -139,7 +167,9 @@ int query_open(struct store *store, const struct store_selection *selection, str
 {
 	size_t limit = selection->memory_limit_bytes;
 	*ret = (struct query){.store = store, .selection = selection};
-	arena_init(&ret->work, limit ? limit : store->plan.query_bytes);
+	budget_init(&ret->own_budget, limit ? limit : store->plan.query_bytes, &store->queries);
+	ret->budget = &ret->own_budget;
+	arena_init_within(&ret->work, 0, ret->budget);
 	pthread_rwlock_rdlock(&store->rocks_lock);
 	int rc = store->rocks ? 0 : err_set(err, ERR_IO, "the store's database is not open");
 	if (!rc) {
@@ -152,14 +182,38 @@ int query_open(struct store *store, const struct store_selection *selection, str
 	return rc;
 }
 
+void query_join(struct query *forked)
+{
+	for (size_t i = 0; i < forked->matcher_count; i++)
+		matcher_deinit(&forked->matchers[i]);
+	pages_close(&forked->pages);
+	arena_deinit(&forked->work);
+	forked->matcher_count = 0;
+}
+
 void query_close(struct query *query)
 {
-	for (size_t i = 0; i < query->matcher_count; i++)
-		matcher_deinit(&query->matchers[i]);
-	pages_close(&query->pages);
+	query_join(query);
 	rocks_view_close(&query->view);
 	pthread_rwlock_unlock(&query->store->rocks_lock);
-	arena_deinit(&query->work);
+}
+
+int query_fork(const struct query *query, struct query *ret, struct err *err)
+{
+	/* Only what does not change while the other thread works. */
+	*ret = (struct query){
+		.store = query->store,
+		.selection = query->selection,
+		.view = query->view,
+		.tenant = query->tenant,
+		.counters = query->counters,
+		.budget = query->budget,
+		.names = query->names,
+		.name_count = query->name_count,
+	};
+	arena_init_within(&ret->work, 0, query->budget);
+	int rc = compile_matchers(ret, err);
+	return rc || !ret->tenant ? rc : open_pages(ret, &query->view, err);
 }
 
 /* ---- labels of a series ---- */
@@ -176,7 +230,7 @@ static int decode_labels(struct query *query, struct str bytes, struct series_la
 	uint32_t *ids =
 		arena_grow(&query->work, ret->ids, &ret->cap, (size_t)count * 2 + 1, sizeof(*ids));
 	if (!ids)
-		return err_set(err, ERR_LIMIT, "labels of a series: no memory left for the query");
+		return query_full(query, (size_t)count * 4 * sizeof(*ids), err);
 	ret->ids = ids;
 	ret->count = (size_t)count;
 	for (size_t i = 0; i < count * 2; i++)

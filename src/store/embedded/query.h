@@ -1,7 +1,9 @@
 /* Private to the embedded engine: a running query: a snapshot, the compiled
  * matchers, the dictionary pages it uses, and memory with a cap. Belongs to one
- * thread. Its parts: query.c (open, close, labels of a series), select.c
- * (matchers to series), scan.c (series to samples). */
+ * thread; threads that help it have one each, forked from it. Its parts: query.c
+ * (open, close, labels of a series), select.c (matchers to series), plan.c
+ * (series to stretches of blocks), crew.c (shares them out), scan.c and filter.c
+ * (blocks to rows). */
 #pragma once
 
 #include <roaring/roaring.h>
@@ -31,6 +33,9 @@ struct query {
 	uint32_t tenant; /* 0: it never wrote, and every answer is empty */
 	struct counters counters;
 	struct pages pages;
+	struct budget *budget;	  /* of the query and those that help it */
+	struct budget own_budget; /* what budget points to, unless it is forked */
+	const _Atomic int *stop;  /* of those who work together: one has failed; or NULL */
 	struct arena work;
 	struct matcher *matchers;
 	size_t matcher_count;
@@ -47,6 +52,11 @@ struct series_labels {
 MUST_USE int query_open(struct store *store, const struct store_selection *selection,
 			struct query *ret, struct err *err);
 void query_close(struct query *query);
+/* The same for another thread, which ends it before the other is closed. */
+MUST_USE int query_fork(const struct query *query, struct query *ret, struct err *err);
+void query_join(struct query *forked); /* a zeroed one is fine */
+/* ERR_LIMIT: so many bytes more are too many for the query, or for all of them together. */
+int query_full(const struct query *query, size_t bytes, struct err *err);
 /* Zeroed. NULL and ERR_LIMIT in err when the query's memory is used up. */
 void *query_alloc(struct query *query, size_t count, size_t size_bytes, struct err *err);
 /* ERR_CANCELLED once the caller has gone. */
@@ -71,34 +81,4 @@ MUST_USE int select_series(struct query *query, roaring_bitmap_t **ret, struct e
 MUST_USE int select_active(struct query *query, roaring_bitmap_t **ret, unsigned *ret_columns,
 			   struct err *err);
 
-/* ---- scan.c ---- */
-
-struct scan {
-	struct query *query;
-	uint64_t start_ns, end_ns; /* [start, end) */
-	uint32_t series;
-	struct block block;
-	bool all; /* every row of the block is selected; else these: */
-	uint32_t *rows;
-	size_t row_count;
-
-	int64_t *columns[BLOCK_COLUMNS];
-	bool have[BLOCK_COLUMNS], have_spans;
-	struct store_span *spans;
-	int64_t *scratch;
-	uint8_t *span_matches;
-	size_t cap;
-	struct field_filter *filters;
-	size_t filter_count;
-	roaring_bitmap_t *skip; /* the visitor may add series that it has seen enough of */
-};
-
-typedef int scan_visit(struct scan *scan, void *context, struct err *err);
-
-/* Calls visit for every block that has selected rows, by (day, series, time). */
-MUST_USE int scan_samples(struct query *query, const roaring_bitmap_t *series, uint64_t start_ns,
-			  uint64_t end_ns, scan_visit *visit, void *context, struct err *err);
-/* A decoded column of the block; BLOCK_TIME is since the block's first. Valid until visit returns. */
-MUST_USE int scan_column(struct scan *scan, enum block_column column, const int64_t **ret,
-			 struct err *err);
-MUST_USE int scan_spans(struct scan *scan, const struct store_span **ret, struct err *err);
+bool has_field_matchers(const struct query *query);

@@ -152,6 +152,7 @@ int recover(struct store *store, int why, struct err *err)
 	if (store->rocks)
 		atomic_store(&store->rocks->sweeps, store->sweeps);
 	store->reopens++;
+	answers_forget(store); /* the failed write may be there after all */
 	pthread_rwlock_unlock(&store->rocks_lock);
 	metric_add(&store_reopens_total, 1);
 	return rc ? err_wrap(err, "opening the store anew after a failed write") : 0;

@@ -1,9 +1,7 @@
 /* From matchers to series, through the postings (label name, value, series),
  * which are sorted: an equality is one short scan; anything else tests each
  * distinct value once. Bitmaps then do the logic. */
-#include "store/embedded/mark.h"
-#include "store/embedded/query.h"
-#include "store/embedded/times.h"
+#include "store/embedded/scan.h"
 
 struct posting_walk {
 	struct query *query;
@@ -149,34 +147,24 @@ int select_series(struct query *query, roaring_bitmap_t **ret, struct err *err)
 
 /* ---- who has samples at the time ---- */
 
-static int walk_days(struct query *query, const roaring_bitmap_t *selected,
-		     roaring_bitmap_t *active, unsigned *columns, struct err *err)
+struct activity {
+	roaring_bitmap_t *active;
+	unsigned *columns;
+};
+
+static int note_mark(struct query *query, uint32_t day, uint32_t series, const struct mark *mark,
+		     void *context, struct err *err)
 {
-	const struct store_selection *s = query->selection;
-	struct key from = key_kind_u32(query->tenant, KEY_DAY, day_of(s->start_ns));
-	struct key last = key_kind_u32(query->tenant, KEY_DAY, day_of(s->end_ns - 1));
-	struct key to = key_after(&last);
-	struct rocks_iter iter;
-	int rc = 0;
-	rocks_iter_open(&query->view, FAMILY_SERIES, &from, &to, false, &iter);
-	for (; !rc && rocks_iter_valid(&iter); rocks_iter_next(&iter)) {
-		uint32_t series = key_part(rocks_iter_key(&iter), 1);
-		struct mark mark;
-		rc = query_check(query, err);
-		if (rc || !roaring_bitmap_contains(selected, series))
-			continue;
-		rc = mark_decode(rocks_iter_value(&iter), &mark, err);
-		if (rc)
-			continue;
-		roaring_bitmap_add(active, series);
-		*columns |= mark.columns;
-	}
-	rc = rc ? rc : rocks_iter_check(&iter, err);
-	rocks_iter_close(&iter);
-	return rc;
+	struct activity *activity = context;
+	(void)query;
+	(void)day;
+	(void)err;
+	roaring_bitmap_add(activity->active, series);
+	*activity->columns |= mark->columns;
+	return 0;
 }
 
-static bool has_field_matchers(const struct query *query)
+bool has_field_matchers(const struct query *query)
 {
 	for (size_t i = 0; i < query->matcher_count; i++)
 		if (query->matchers[i].field != FIELD_NONE)
@@ -192,14 +180,42 @@ static int note_series(struct scan *scan, void *context, struct err *err)
 	return 0;
 }
 
+static int fork_notes(const void *context, struct query *query, void **ret, struct err *err)
+{
+	(void)context;
+	(void)query;
+	*ret = roaring_bitmap_create();
+	return *ret ? 0 : no_memory(err);
+}
+
+static int absorb_notes(void *context, void *forked, struct err *err)
+{
+	(void)err;
+	roaring_bitmap_or_inplace(context, forked);
+	return 0;
+}
+
+static void release_notes(void *forked)
+{
+	roaring_bitmap_free(forked);
+}
+
 /* Labels cannot tell which series have a sample of that thread: only the samples can. */
 static int keep_matching(struct query *query, roaring_bitmap_t *active, struct err *err)
 {
 	roaring_bitmap_t *matching = roaring_bitmap_create();
 	if (!matching)
 		return no_memory(err);
-	int rc = scan_samples(query, active, query->selection->start_ns, query->selection->end_ns,
-			      note_series, matching, err);
+	struct scan_job job = {
+		.borders = {query->selection->start_ns, query->selection->end_ns, 0, 0},
+		.raw = true,
+		.visit = note_series,
+		.context = matching,
+		.fork = fork_notes,
+		.absorb = absorb_notes,
+		.release = release_notes,
+	};
+	int rc = scan_series(query, active, &job, err);
 	if (!rc)
 		roaring_bitmap_and_inplace(active, matching);
 	roaring_bitmap_free(matching);
@@ -217,7 +233,9 @@ int select_active(struct query *query, roaring_bitmap_t **ret, unsigned *ret_col
 	active = roaring_bitmap_create();
 	rc = active ? 0 : no_memory(err);
 	if (!rc && query->tenant && query->selection->start_ns < query->selection->end_ns) {
-		rc = walk_days(query, selected, active, ret_columns, err);
+		struct activity activity = {active, ret_columns};
+		rc = marks_walk(query, selected, query->selection->start_ns,
+				query->selection->end_ns, note_mark, &activity, err);
 		if (!rc && has_field_matchers(query))
 			rc = keep_matching(query, active, err);
 	}

@@ -5,6 +5,14 @@ static size_t words_of(const struct sums *sums)
 	return (size_t)1 << (sums->shift - 6);
 }
 
+uint32_t sums_page_for(uint32_t limit)
+{
+	uint32_t page = 64;
+	while (page < SUMS_PAGE && page < limit / page)
+		page *= 2;
+	return page;
+}
+
 int sums_init(struct sums *sums, struct query *query, uint32_t limit, uint32_t page,
 	      struct err *err)
 {
@@ -99,4 +107,26 @@ bool sums_previous(const struct sums *sums, uint32_t *id)
 		above = at / 64 * 64;
 	}
 	return false;
+}
+
+static void add_page(struct sums_page *page, const struct sums_page *other, size_t words)
+{
+	for (size_t w = 0; w < words; w++)
+		page->touched[w] |= other->touched[w];
+	for (size_t i = 0; i < words * 64; i++)
+		page->sum[i] = (int64_t)((uint64_t)page->sum[i] + (uint64_t)other->sum[i]);
+}
+
+int sums_absorb(struct sums *sums, const struct sums *other, struct err *err)
+{
+	int rc = 0;
+	for (size_t i = 0; !rc && i < other->page_count; i++) {
+		struct sums_page *page;
+		if (!other->pages[i])
+			continue;
+		rc = sums_page_of(sums, (uint64_t)i << sums->shift, &page, err);
+		if (!rc)
+			add_page(page, other->pages[i], words_of(sums));
+	}
+	return rc;
 }

@@ -3,7 +3,7 @@
  * ids that occur, with their rank. One query's, in its memory. */
 #pragma once
 
-#include "store/embedded/query.h"
+#include "store/embedded/scan.h"
 
 enum { SUMS_PAGE = 1024 }; /* for ids of the dictionary */
 
@@ -20,6 +20,8 @@ struct sums {
 	unsigned shift; /* a page has 1 << shift ids */
 };
 
+/* A size of pages with which few ids out of limit take little memory: there is a pointer for each page. */
+uint32_t sums_page_for(uint32_t limit);
 /* Ids below limit (at least one), in pages of 64 or some power of two more. */
 MUST_USE int sums_init(struct sums *sums, struct query *query, uint32_t limit, uint32_t page,
 		       struct err *err);
@@ -39,6 +41,9 @@ static inline int sums_add(struct sums *sums, uint64_t id, int64_t value, struct
 	page->sum[at] = (int64_t)((uint64_t)page->sum[at] + (uint64_t)value);
 	return 0;
 }
+
+/* Adds all of other, which has the same limit and pages. */
+MUST_USE int sums_absorb(struct sums *sums, const struct sums *other, struct err *err);
 
 /* Numbers the touched ids from 0 in their order; how many there are. */
 uint32_t sums_rank(struct sums *sums);

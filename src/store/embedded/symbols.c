@@ -261,7 +261,7 @@ static int commit(struct store *store, rocksdb_writebatch_t *batch, struct err *
 	int rc = begin_write(store, err);
 	rc = rc ? rc : write_batch(store, batch, err);
 	if (!rc)
-		atomic_fetch_add(&store->symbols_generation, 1);
+		answers_forget(store);
 	end_write(store);
 	return rc;
 }

@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "store/embedded/answers.h"
+#include "store/embedded/times.h"
 
 /* A client that got no answer repeats within its own timeout; ten minutes is longer than any
  * exporter's default retry window (5 min in the collector's retry_on_failure.max_elapsed_time). */
@@ -27,6 +29,7 @@ void txn_deinit(struct txn *txn)
 	idmap_deinit(&txn->pending);
 	idmap_deinit(&txn->requests);
 	unsettled_deinit(&txn->unsettled);
+	map_deinit(&txn->touched);
 	arena_deinit(&txn->arena);
 	buf_deinit(&txn->encoded);
 	buf_deinit(&txn->scratch);
@@ -41,6 +44,7 @@ static void end(struct txn *txn)
 	size_t used;
 	idmap_clear(&txn->pending);
 	idmap_clear(&txn->requests);
+	map_clear(&txn->touched);
 	(void)rocksdb_writebatch_data(txn->batch, &used);
 	rocksdb_writebatch_clear(txn->batch);
 	if (used > KEEP_BYTES) {
@@ -100,12 +104,18 @@ static int remember(struct txn *txn, struct hash128 hash, uint32_t minute, struc
 
 /* ---- adding ---- */
 
+static int touch_hour(struct txn *txn, uint32_t tenant, uint64_t time_ns, struct err *err)
+{
+	return map_put(&txn->touched, (uint64_t)tenant << 32 | hour_of(time_ns), 1, err);
+}
+
 static int count_days(struct txn *txn, struct tenant *tenant, struct err *err)
 {
 	int rc = 0;
 	for (size_t i = 0; !rc && i < txn->block_count; i++) {
 		struct day_stats *day;
 		rc = tenant_day(tenant, txn->rocks, txn->blocks[i].key.day, &day, err);
+		rc = rc ? rc : touch_hour(txn, tenant->id, txn->blocks[i].key.time_ns, err);
 	}
 	return rc;
 }
@@ -158,6 +168,14 @@ int txn_add(struct txn *txn, const struct store_batch *batch, struct hash128 has
 	return add_new(txn, batch, hash, minute, err);
 }
 
+static void touch_answers(const struct txn *txn)
+{
+	size_t at = 0;
+	uint64_t key, *unused;
+	while (txn->answers && map_next(&txn->touched, &at, &key, &unused))
+		answers_touch(txn->answers, (uint32_t)(key >> 32), (uint32_t)key);
+}
+
 static int put_tenants(struct txn *txn, struct err *err)
 {
 	int rc = 0;
@@ -174,6 +192,7 @@ int txn_commit(struct txn *txn, size_t *ret_bytes, struct err *err)
 		rc = rocks_write_synced(txn->rocks, txn->batch, err);
 	if (rc)
 		return rc;
+	touch_answers(txn);
 	idmap_promote(&txn->pending, &txn->cache);
 	for (size_t i = 0; i < txn->tenants.count; i++)
 		tenant_written(txn->tenants.list[i]);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "store/embedded/idmap.h"
 #include "store/embedded/retention.h"
 #include "store/embedded/tenant.h"
@@ -32,6 +33,8 @@ struct txn {
 	struct tenants tenants;
 	struct used *used; /* while a collection runs: what is found is in use. Under commit_lock */
 	struct unsettled unsettled; /* outlives an abort */
+	struct answers *answers;    /* that a commit may make untrue; NULL: none */
+	struct map touched;	    /* (tenant, hour) that this commit adds to */
 
 	/* of the request being added */
 	struct arena arena;

@@ -286,7 +286,7 @@ static int open_database(struct verify *verify, const struct lease *lease, struc
 	verify->table_bytes = memory / 4;
 	snprintf(path, sizeof(path), "%s/db", lease->path);
 	int rc = rocks_open(path, &limits, true, &verify->rocks, err);
-	rc = rc ? rc : page_cache_create(memory / 4, &verify->page_cache, err);
+	rc = rc ? rc : page_cache_create(memory / 4, NULL, &verify->page_cache, err);
 	if (!rc)
 		rocks_view_open(verify->rocks, &verify->view);
 	return rc;

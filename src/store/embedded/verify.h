@@ -88,6 +88,8 @@ MUST_USE int verify_tick(struct verify *verify, struct err *err);
 bool verify_blames(int rc);
 
 typedef int verify_entry(void *context, struct str key, struct str value, struct err *err);
+/* verify_symbols.c */
+verify_entry verify_symbol_run, verify_symbol_record;
 /* Every entry from `from` up to `to`. *ret_cut: the database could not read on, which is a finding. */
 MUST_USE int verify_each(struct verify *verify, enum rocks_family family, const struct key *from,
 			 const struct key *to, verify_entry *visit, void *context, bool *ret_cut,

@@ -145,12 +145,13 @@ static const struct run_kind kinds[] = {
 	{KEY_NODE, VERIFY_NODES, NODES_PER_PAGE, check_nodes},
 };
 
-/* Kinds of the family dict that are no runs of ids: late symbols get a row here. */
+/* Kinds of the family dict that are no runs of ids. */
 static const struct other_kind {
 	enum key_kind key;
 	verify_entry *check; /* of a struct verify_tenant */
 } others[] = {
-	{KEY_SYMBOL, NULL}, /* reserved */
+	{KEY_SYMBOL, verify_symbol_run},
+	{KEY_SYMBOLS, verify_symbol_record},
 };
 
 enum {
@@ -232,7 +233,7 @@ static verify_entry *check_of(unsigned letter, bool *ret_run)
 			return NULL;
 		}
 	for (size_t i = 0; i < OTHER_COUNT; i++)
-		if (letter == others[i].key && others[i].check)
+		if (letter == others[i].key)
 			return others[i].check;
 	return see_unknown;
 }

@@ -5,6 +5,7 @@
 #include "base/cursor.h"
 #include "base/mem.h"
 #include "store/embedded/embedded.h"
+#include "store/embedded/collection.h"
 #include "store/embedded/verify.h"
 
 /* ---- tenants ---- */
@@ -102,6 +103,28 @@ static int see_total(void *context, struct str key, struct str value, struct err
 	return 0;
 }
 
+/* ---- what was collected ---- */
+
+static int see_gone(void *context, struct str key, struct str value, struct err *err)
+{
+	struct verify *verify = context;
+	struct cur in = cur_make(key.ptr, key.len);
+	cur_skip(&in, 1);
+	struct verify_tenant *tenant = find_tenant(verify, cur_u32be(&in));
+	uint64_t gone[USED_KINDS];
+	struct err why;
+	(void)err;
+	if (!tenant || !cur_ok(&in) || cur_left(&in))
+		verify_found(verify, "something was collected of a tenant that is not there");
+	else if (gone_decode(value, gone, &why))
+		verify_tenant_found(tenant, "%s", why.text);
+	else if (gone[USED_NODE] >= tenant->next.node || gone[USED_FRAME] >= tenant->next.frame ||
+		 gone[USED_STRING] >= tenant->next.string ||
+		 gone[USED_SERIES] >= tenant->next.series)
+		verify_tenant_found(tenant, "more was collected than there ever was");
+	return 0;
+}
+
 /* ---- format ---- */
 
 static int see_format(void *context, struct str key, struct str value, struct err *err)
@@ -124,7 +147,7 @@ static const struct record {
 	verify_entry *see;
 } records[] = {
 	{META_FORMAT, see_format},     {META_TENANT, see_tenant}, {META_TENANTS, see_tenant_count},
-	{META_COUNTERS, see_counters}, {META_DAY, see_total},
+	{META_COUNTERS, see_counters}, {META_GONE, see_gone},	  {META_DAY, see_total},
 };
 
 enum { RECORD_COUNT = sizeof(records) / sizeof(records[0]) };

@@ -191,6 +191,7 @@ int writer_start(struct store *store, struct err *err)
 	int rc = txn_init(&writer->txn, store->rocks, store->seed, store->plan.id_cache_bytes, err);
 	if (rc)
 		return rc;
+	writer->txn.answers = store->answers;
 	int failed = pthread_create(&writer->thread, NULL, run, store);
 	if (failed)
 		return err_set_errno(err, failed, "starting the writer's thread");

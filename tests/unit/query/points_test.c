@@ -173,7 +173,7 @@ static void an_average_is_the_mean_of_what_was_read(void **state)
 	put(f, "a", 10, 60);
 	put(f, "a", 12, 7);
 	put(f, "a", 41, 1000); /* outside */
-	struct query_points points = {.step_s = 10, .aggregation = QUERY_AVERAGE};
+	struct query_points points = {.step_s = 10, .aggregation = STORE_AVERAGE};
 	struct answer got = ask(f, points);
 	assert_int_equal(got.count, 1);
 	assert_int_equal(got.series[0].point_count, 2);

@@ -122,17 +122,19 @@ static void flags_win_over_the_file(void **state)
 {
 	struct fixture *f = *state;
 	char port[] = "--server.http-listen-port", value[] = "5050", level[] = "-log.level=debug";
+	char memory[] = "-store.memory=64MiB";
 	write_file(f, "server:\n  http_listen_port: 1\n  http_listen_address: 127.0.0.1\n"
 		      "  log_level: error\npyroscopedb:\n  data_path: /data\n"
-		      "multitenancy_enabled: true\n"
+		      "multitenancy_enabled: true\nstore:\n  memory: 1GiB\n"
 		      "symbols:\n  debuginfod_url: http://127.0.0.1:8002\n");
-	must(f, LOAD(f, f->flag, port, value, level));
+	must(f, LOAD(f, f->flag, port, value, level, memory));
 	assert_str(f->config.debuginfod_url, "http://127.0.0.1:8002");
 	assert_int_equal(f->config.http.port, 5050);
 	assert_int_equal(f->config.http.log_level, LOG_DEBUG);
 	assert_str(f->config.http.address, "127.0.0.1");
 	assert_str(f->config.data_path, "/data");
 	assert_true(f->config.multitenancy);
+	assert_true(f->config.memory_bytes == 64ull << 20);
 }
 
 static void what_a_drop_in_must_take_is_taken(void **state)

@@ -46,7 +46,7 @@ void must(int rc, const struct err *err)
 static struct store *open_as(const char *path, bool quiet)
 {
 	struct store_options options = {.path = path,
-					.memory_bytes = 8 << 20,
+					.memory_bytes = 64 << 20,
 					.manual_maintenance = quiet};
 	struct store *store = NULL;
 	struct err err;

@@ -233,10 +233,13 @@ static int ask_batches(struct ledger *ledger, struct store *store, const uint8_t
 	struct store_selection all = everything();
 	struct str by = STR("batch");
 	struct store_points *groups;
+	const struct store_points_options whole = {.step_ns = HOURS * HOUR_NS,
+						   .group_by = &by,
+						   .group_count = 1};
 	struct arena arena;
 	size_t count;
 	arena_init(&arena, 0);
-	int rc = store_points(store, &all, HOURS * HOUR_NS, &by, 1, &arena, &groups, &count, err);
+	int rc = store_points(store, &all, &whole, &arena, &groups, &count, err);
 	if (!rc)
 		*ret_ok = check_batches(ledger, groups, count, must, present);
 	arena_deinit(&arena);

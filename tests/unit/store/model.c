@@ -1,6 +1,5 @@
 #include "model.h"
 
-#include <regex.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,10 +13,10 @@
 
 const struct str model_tenants[MODEL_TENANTS] = {{"anonymous", 9}, {"other", 5}};
 
-static const struct str thread_names[MODEL_THREAD_NAMES] = {{"", 0},
-							    {"main", 4},
-							    {"gc", 2},
-							    {"io-1", 4}};
+const struct str model_thread_names[MODEL_THREAD_NAMES] = {{"", 0},
+							   {"main", 4},
+							   {"gc", 2},
+							   {"io-1", 4}};
 
 /* Names that differ only in '.' and '_', and names of sample fields, are here on purpose. */
 static const struct {
@@ -35,8 +34,9 @@ static const struct {
 };
 
 static struct store_frame frames[MODEL_FRAMES];
+const struct store_frame *model_frames = frames;
 static char frame_names[MODEL_FRAMES][32];
-static struct store_span spans[MODEL_SPANS];
+struct store_span model_spans[MODEL_SPANS];
 
 static void make_words(void)
 {
@@ -55,17 +55,22 @@ static void make_words(void)
 		};
 	}
 	for (unsigned i = 0; i < MODEL_SPANS; i++) {
-		memset(spans[i].trace_id, (int)(0x10 + i / 2), 16);
-		memset(spans[i].span_id, (int)(0xa0 + i), 8);
+		memset(model_spans[i].trace_id, (int)(0x10 + i / 2), 16);
+		memset(model_spans[i].span_id, (int)(0xa0 + i), 8);
 	}
 }
 
-void frame_text(const struct store_frame *f, char *ret, size_t cap)
+unsigned model_frame_of(const struct store_frame *f)
 {
-	snprintf(ret, cap, "%.*s,%.*s,%.*s,%.*s,%.*s,%.*s,%llx,%lld,%lld", STR_ARG(f->name),
-		 STR_ARG(f->system_name), STR_ARG(f->filename), STR_ARG(f->kind),
-		 STR_ARG(f->mapping), STR_ARG(f->build_id), (unsigned long long)f->address,
-		 (long long)f->line, (long long)f->start_line);
+	unsigned i = f->line >= 0 && f->line < MODEL_FRAMES ? (unsigned)f->line : 0;
+	const struct store_frame *known = &frames[i]; /* lines are all different */
+	bool same = str_equal(f->name, known->name) &&
+		    str_equal(f->system_name, known->system_name) &&
+		    str_equal(f->filename, known->filename) && str_equal(f->kind, known->kind) &&
+		    str_equal(f->mapping, known->mapping) &&
+		    str_equal(f->build_id, known->build_id) && f->address == known->address &&
+		    f->line == known->line && f->start_line == known->start_line;
+	return same ? i : MODEL_FRAMES;
 }
 
 /* ---- random batches ---- */
@@ -161,13 +166,13 @@ void model_random_batch(struct random *random, struct model_batch *b)
 	b->samples = b->copies;
 	b->batch = (struct store_batch){
 		.tenant = model_tenants[tenant],
-		.strings = thread_names,
+		.strings = model_thread_names,
 		.string_count = MODEL_THREAD_NAMES,
 		.frames = frames,
 		.frame_count = MODEL_FRAMES,
 		.nodes = b->nodes,
 		.node_count = 1,
-		.spans = spans,
+		.spans = model_spans,
 		.span_count = MODEL_SPANS,
 		.series = b->series,
 		.series_count = 1 + random_below(random, 4),
@@ -176,277 +181,7 @@ void model_random_batch(struct random *random, struct model_batch *b)
 		fill_series(random, b, i, tenant, base_ns);
 }
 
-void model_add(struct model *model, const struct model_batch *batch)
-{
-	size_t need = model->count + batch->sample_count;
-	if (need > model->cap) {
-		model->cap = need * 2;
-		model->samples = realloc(model->samples, model->cap * sizeof(*model->samples));
-		assert_non_null(model->samples);
-	}
-	for (size_t i = 0; i < batch->sample_count; i++)
-		model->samples[model->count + i] = batch->samples[i];
-	model->count = need;
-}
-
-void model_free(struct model *model)
-{
-	free(model->samples);
-	memset(model, 0, sizeof(*model));
-}
-
-/* ---- lines ---- */
-
-void lines_add(struct lines *lines, const char *fmt, ...)
-{
-	va_list args;
-	if (lines->count == lines->cap) {
-		lines->cap = lines->cap ? lines->cap * 2 : 64;
-		lines->list = realloc(lines->list, lines->cap * sizeof(*lines->list));
-		assert_non_null(lines->list);
-	}
-	va_start(args, fmt);
-	assert_true(vasprintf(&lines->list[lines->count++], fmt, args) >= 0);
-	va_end(args);
-}
-
-static int compare_lines(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-char *lines_text(struct lines *lines)
-{
-	size_t len = 1;
-	if (lines->count)
-		qsort(lines->list, lines->count, sizeof(*lines->list), compare_lines);
-	for (size_t i = 0; i < lines->count; i++)
-		len += strlen(lines->list[i]) + 1;
-	char *text = calloc(1, len), *at = text;
-	assert_non_null(text);
-	for (size_t i = 0; i < lines->count; i++) {
-		if (i == 0 || strcmp(lines->list[i], lines->list[i - 1]) != 0)
-			at += sprintf(at, "%s\n", lines->list[i]);
-	}
-	for (size_t i = 0; i < lines->count; i++)
-		free(lines->list[i]);
-	free(lines->list);
-	memset(lines, 0, sizeof(*lines));
-	return text;
-}
-
-/* ---- what a sample says ---- */
-
-static bool alike(struct str a, struct str b)
-{
-	if (a.len != b.len)
-		return false;
-	for (size_t i = 0; i < a.len; i++) {
-		char x = a.ptr[i] == '.' ? '_' : a.ptr[i], y = b.ptr[i] == '.' ? '_' : b.ptr[i];
-		if (x != y)
-			return false;
-	}
-	return true;
-}
-
-static const char *label_of(const struct model_sample *s, struct str name, char *text)
-{
-	const struct store_label *found = NULL;
-	for (unsigned i = 0; i < s->labels.count; i++)
-		if (!found && s->labels.list[i].value.len && alike(s->labels.list[i].name, name))
-			found = &s->labels.list[i];
-	for (unsigned i = 0; i < s->labels.count; i++)
-		if (s->labels.list[i].value.len && str_equal(s->labels.list[i].name, name))
-			found = &s->labels.list[i];
-	snprintf(text, 64, "%.*s", STR_ARG(found ? found->value : STR("")));
-	return text;
-}
-
-static void hex(char *text, const uint8_t *bytes, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		sprintf(text + i * 2, "%02x", bytes[i]);
-}
-
-enum word { WORD_NONE, WORD_PID, WORD_TID, WORD_THREAD, WORD_CPU, WORD_SPAN, WORD_TRACE };
-
-static enum word word_of(struct str name)
-{
-	static const char *const words[] =
-		{"",	    "process.pid", "thread.id", "thread.name", "cpu.logical_number",
-		 "span_id", "trace_id"};
-	for (unsigned i = 1; i < 7; i++)
-		if (alike(str_of(words[i]), name))
-			return (enum word)i;
-	return WORD_NONE;
-}
-
-static const char *value_of(const struct model_sample *s, struct str name, char *text)
-{
-	enum word word = word_of(name);
-	*text = 0;
-	if (word == WORD_PID && s->pid)
-		sprintf(text, "%u", s->pid);
-	if (word == WORD_TID && s->tid)
-		sprintf(text, "%u", s->tid);
-	if (word == WORD_THREAD && s->thread_name)
-		sprintf(text, "%s", thread_names[s->thread_name].ptr);
-	if (word == WORD_CPU && s->cpu >= 0)
-		sprintf(text, "%d", s->cpu);
-	if (word == WORD_SPAN && s->span)
-		hex(text, spans[s->span - 1].span_id, 8);
-	if (word == WORD_TRACE && s->span)
-		hex(text, spans[s->span - 1].trace_id, 16);
-	return *text ? text : label_of(s, name, text);
-}
-
-static bool regex_matches(struct str pattern, const char *value)
-{
-	regex_t regex;
-	char text[256];
-	snprintf(text, sizeof(text), "^(%.*s)$", STR_ARG(pattern));
-	assert_int_equal(regcomp(&regex, text, REG_EXTENDED | REG_NOSUB), 0);
-	bool matches = regexec(&regex, value, 0, NULL, 0) == 0;
-	regfree(&regex);
-	return matches;
-}
-
-static bool satisfies(const struct store_matcher *m, const char *value)
-{
-	switch (m->op) {
-	case MATCH_EQUAL:
-		return str_equal(m->value, str_of(value));
-	case MATCH_NOT_EQUAL:
-		return !str_equal(m->value, str_of(value));
-	case MATCH_REGEX:
-		return regex_matches(m->value, value);
-	case MATCH_NOT_REGEX:
-		return !regex_matches(m->value, value);
-	}
-	return false;
-}
-
-static bool labels_match(const struct model_sample *s, const struct store_selection *selection)
-{
-	char text[64];
-	for (size_t i = 0; i < selection->matcher_count; i++) {
-		const struct store_matcher *m = &selection->matchers[i];
-		if (word_of(m->name) == WORD_NONE && !satisfies(m, label_of(s, m->name, text)))
-			return false;
-	}
-	return true;
-}
-
-static bool selected(const struct model_sample *s, const struct store_selection *selection)
-{
-	char text[64];
-	if (!str_equal(model_tenants[s->tenant], selection->tenant) || !labels_match(s, selection))
-		return false;
-	for (size_t i = 0; i < selection->matcher_count; i++)
-		if (!satisfies(&selection->matchers[i],
-			       value_of(s, selection->matchers[i].name, text)))
-			return false;
-	return true;
-}
-
-static bool in_range(const struct model_sample *s, const struct store_selection *selection)
-{
-	return s->time_ns >= selection->start_ns && s->time_ns < selection->end_ns;
-}
-
-/* ---- sums by text ---- */
-
-struct sum_row {
-	char *key;
-	uint64_t sum;
-};
-
-static int compare_rows(const void *a, const void *b)
-{
-	const struct sum_row *x = a, *y = b;
-	return strcmp(x->key, y->key);
-}
-
-struct sum_rows {
-	struct sum_row *list;
-	size_t count;
-};
-
-static char *sums_text(struct sum_rows *rows, bool as_double)
-{
-	struct lines lines = {0};
-	if (rows->count)
-		qsort(rows->list, rows->count, sizeof(*rows->list), compare_rows);
-	for (size_t i = 0; i < rows->count;) {
-		uint64_t sum = 0;
-		size_t j = i;
-		for (; j < rows->count && strcmp(rows->list[j].key, rows->list[i].key) == 0; j++)
-			sum += rows->list[j].sum;
-		if (as_double)
-			lines_add(&lines, "%s %.17g", rows->list[i].key, (double)(int64_t)sum);
-		else
-			lines_add(&lines, "%s %lld", rows->list[i].key, (long long)sum);
-		i = j;
-	}
-	for (size_t i = 0; i < rows->count; i++)
-		free(rows->list[i].key);
-	free(rows->list);
-	return lines_text(&lines);
-}
-
-static void add_path(struct sum_rows *rows, const char *path, uint64_t value)
-{
-	rows->list[rows->count].key = strdup(path);
-	rows->list[rows->count++].sum = value;
-}
-
-/* Every ancestor of a sample's stack is in the answer too, with nothing of its own. */
-void model_merge(const struct model *model, const struct store_selection *selection, char **ret)
-{
-	struct sum_rows rows = {
-		.list = calloc((model->count + 1) * (MODEL_DEPTH + 2), sizeof(struct sum_row))};
-	add_path(&rows, "", 0);
-	for (size_t i = 0; i < model->count; i++) {
-		const struct model_sample *s = &model->samples[i];
-		char text[TEXT_MAX] = "", *at = text;
-		if (!in_range(s, selection) || !selected(s, selection))
-			continue;
-		for (unsigned d = 0; d < s->depth; d++) {
-			*at++ = ';';
-			frame_text(&frames[s->frames[d]], at, 256);
-			at += strlen(at);
-			add_path(&rows, text, 0);
-		}
-		add_path(&rows, text, (uint64_t)s->value);
-	}
-	*ret = sums_text(&rows, false);
-}
-
-void model_points(const struct model *model, const struct store_selection *selection,
-		  uint64_t step_ns, const struct str *group_by, size_t group_count, char **ret)
-{
-	struct sum_rows rows = {.list = calloc(model->count + 1, sizeof(struct sum_row))};
-	for (size_t i = 0; i < model->count; i++) {
-		const struct model_sample *s = &model->samples[i];
-		char text[TEXT_MAX], value[64], *at = text;
-		if (!selected(s, selection))
-			continue;
-		/* The first of start, start + step ... <= end that is >= the time. */
-		uint64_t t = selection->start_ns;
-		while (t < s->time_ns && t <= selection->end_ns)
-			t += step_ns;
-		if (t > selection->end_ns || s->time_ns + step_ns <= t)
-			continue;
-		for (size_t g = 0; g < group_count; g++)
-			if (*value_of(s, group_by[g], value))
-				at += sprintf(at, "%.*s=%s,", STR_ARG(group_by[g]), value);
-		sprintf(at, "@%llu", (unsigned long long)t);
-		rows.list[rows.count++] = (struct sum_row){strdup(text), (uint64_t)s->value};
-	}
-	*ret = sums_text(&rows, true);
-}
-
-/* ---- labels: by days ---- */
+/* ---- adding ---- */
 
 static bool same_labels(const struct model_labels *a, const struct model_labels *b)
 {
@@ -464,108 +199,88 @@ static bool same_labels(const struct model_labels *a, const struct model_labels 
 	}
 }
 
-static bool on_days(const struct model_sample *s, const struct store_selection *selection)
+static unsigned find_series(struct model *model, const struct model_sample *s)
 {
-	return selection->start_ns < selection->end_ns &&
-	       s->time_ns / DAY_NS >= selection->start_ns / DAY_NS &&
-	       s->time_ns / DAY_NS <= (selection->end_ns - 1) / DAY_NS;
-}
-
-static bool listed(const struct model_sample *s, const struct store_selection *selection)
-{
-	return on_days(s, selection) && str_equal(model_tenants[s->tenant], selection->tenant) &&
-	       labels_match(s, selection);
-}
-
-static bool has_words(const struct store_selection *selection)
-{
-	for (size_t i = 0; i < selection->matcher_count; i++)
-		if (word_of(selection->matchers[i].name) != WORD_NONE)
-			return true;
-	return false;
-}
-
-/* Its series counts: it is on those days and, with matchers on sample fields, some sample of the series
- * in the exact range matches them. */
-static bool counts(const struct model *model, const struct model_sample *s,
-		   const struct store_selection *selection)
-{
-	if (!listed(s, selection))
-		return false;
-	if (!has_words(selection))
-		return true;
-	for (size_t i = 0; i < model->count; i++) {
-		const struct model_sample *other = &model->samples[i];
-		if (other->tenant == s->tenant && same_labels(&other->labels, &s->labels) &&
-		    in_range(other, selection) && selected(other, selection))
-			return true;
+	for (size_t i = 0; i < model->series_count; i++)
+		if (model->series[i].tenant == s->tenant &&
+		    same_labels(&model->series[i].labels, &s->labels))
+			return (unsigned)i;
+	if (model->series_count == model->series_cap) {
+		model->series_cap = model->series_cap * 2 + 64;
+		model->series = realloc(model->series, model->series_cap * sizeof(*model->series));
+		assert_non_null(model->series);
 	}
-	return false;
+	model->series[model->series_count] = (struct model_series){s->tenant, s->labels};
+	return (unsigned)model->series_count++;
 }
 
-void model_label_names(const struct model *model, const struct store_selection *selection,
-		       char **ret)
+void model_add(struct model *model, const struct model_batch *batch)
 {
-	struct lines lines = {0};
-	for (size_t i = 0; i < model->count; i++) {
-		const struct model_sample *s = &model->samples[i];
-		if (!listed(s, selection))
-			continue;
-		if (s->pid)
-			lines_add(&lines, "process.pid");
-		if (s->tid)
-			lines_add(&lines, "thread.id");
-		if (s->thread_name)
-			lines_add(&lines, "thread.name");
-		if (s->cpu >= 0)
-			lines_add(&lines, "cpu.logical_number");
-		if (s->span)
-			lines_add(&lines, "span_id");
-		if (s->span)
-			lines_add(&lines, "trace_id");
-		for (unsigned l = 0; counts(model, s, selection) && l < s->labels.count; l++)
-			if (s->labels.list[l].value.len)
-				lines_add(&lines, "%.*s", STR_ARG(s->labels.list[l].name));
+	size_t need = model->count + batch->sample_count;
+	if (need > model->cap) {
+		model->cap = need * 2;
+		model->samples = realloc(model->samples, model->cap * sizeof(*model->samples));
+		assert_non_null(model->samples);
 	}
-	*ret = lines_text(&lines);
+	for (size_t i = 0; i < batch->sample_count; i++) {
+		struct model_sample *s = &model->samples[model->count++];
+		*s = batch->samples[i];
+		s->series = find_series(model, s);
+		for (unsigned d = 0; d < s->depth; d++)
+			s->paths[d + 1] = model_path(s->paths[d], s->frames[d]);
+	}
 }
 
-void model_label_values(const struct model *model, const struct store_selection *selection,
-			struct str name, char **ret)
+void model_free(struct model *model)
 {
-	struct lines lines = {0};
-	char text[64];
-	for (size_t i = 0; i < model->count; i++) {
-		const struct model_sample *s = &model->samples[i];
-		if (word_of(name) != WORD_NONE) {
-			if (in_range(s, selection) && selected(s, selection) &&
-			    *value_of(s, name, text))
-				lines_add(&lines, "%s", text);
-		} else if (counts(model, s, selection) && *label_of(s, name, text)) {
-			lines_add(&lines, "%s", text);
-		}
-	}
-	*ret = lines_text(&lines);
+	free(model->samples);
+	free(model->series);
+	memset(model, 0, sizeof(*model));
 }
 
-void model_series(const struct model *model, const struct store_selection *selection,
-		  const struct str *names, size_t name_count, char **ret)
+/* ---- beginnings of stacks ---- */
+
+enum { PATHS_MAX = 1 << 18 };
+
+static struct path {
+	unsigned parent, frame;
+} paths[PATHS_MAX];
+static unsigned path_slots[PATHS_MAX * 2], path_count = 1;
+
+unsigned model_path(unsigned parent, unsigned frame)
 {
-	struct lines lines = {0};
-	for (size_t i = 0; i < model->count; i++) {
-		const struct model_sample *s = &model->samples[i];
-		char text[TEXT_MAX], value[64], *at = text;
-		if (!counts(model, s, selection))
-			continue;
-		for (size_t n = 0; n < name_count; n++)
-			if (*label_of(s, names[n], value))
-				at += sprintf(at, "%.*s=%s,", STR_ARG(names[n]), value);
-		for (unsigned l = 0; !name_count && l < s->labels.count; l++)
-			if (s->labels.list[l].value.len)
-				at += sprintf(at, "%.*s=%.*s,", STR_ARG(s->labels.list[l].name),
-					      STR_ARG(s->labels.list[l].value));
-		if (at > text)
-			lines_add(&lines, "%s", text);
+	unsigned slot = (parent * MODEL_FRAMES + frame) * 2654435761u % (PATHS_MAX * 2);
+	for (; path_slots[slot]; slot = (slot + 1) % (PATHS_MAX * 2)) {
+		const struct path *path = &paths[path_slots[slot]];
+		if (path->parent == parent && path->frame == frame)
+			return path_slots[slot];
 	}
-	*ret = lines_text(&lines);
+	assert_true(path_count < PATHS_MAX);
+	paths[path_count] = (struct path){parent, frame};
+	path_slots[slot] = path_count;
+	return path_count++;
+}
+
+unsigned model_path_count(void)
+{
+	return path_count;
+}
+
+static char *put_frame(const struct store_frame *f, char *at)
+{
+	return at + sprintf(at, ";%.*s,%.*s,%.*s,%.*s,%.*s,%.*s,%llx,%lld,%lld", STR_ARG(f->name),
+			    STR_ARG(f->system_name), STR_ARG(f->filename), STR_ARG(f->kind),
+			    STR_ARG(f->mapping), STR_ARG(f->build_id),
+			    (unsigned long long)f->address, (long long)f->line,
+			    (long long)f->start_line);
+}
+
+static char *put_path(unsigned path, char *at)
+{
+	return path ? put_frame(&frames[paths[path].frame], put_path(paths[path].parent, at)) : at;
+}
+
+void model_path_text(unsigned path, char ret[TEXT_MAX])
+{
+	*put_path(path, ret) = 0;
 }

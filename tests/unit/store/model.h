@@ -1,6 +1,10 @@
 /* A naive store in memory: a list of samples, each with its labels and its
  * whole stack, and every question answered by looking at all of them. It shares
- * no code with the engine. Vocabularies are small, so that things meet. */
+ * no code with the engine. Vocabularies are small, so that things meet; texts
+ * are static, so that two that are the same have the same address.
+ *
+ * Files: model.c (what is stored), model_select.c (which samples a question
+ * means), model_answer.c and model_points.c (the answers). */
 #pragma once
 
 #include "help.h"
@@ -21,19 +25,28 @@ struct model_labels {
 };
 
 struct model_sample {
-	unsigned tenant, series; /* series: which label set */
+	unsigned tenant, series; /* series: into the model's */
 	struct model_labels labels;
 	unsigned depth;
-	unsigned frames[MODEL_DEPTH]; /* root first */
+	unsigned frames[MODEL_DEPTH];	 /* root first */
+	unsigned paths[MODEL_DEPTH + 1]; /* ids of the stack's beginnings, by length */
 	uint64_t time_ns;
 	int64_t value;
 	uint32_t pid, tid, thread_name, span;
 	int32_t cpu;
 };
 
+/* Samples with the same labels, without the empty ones. */
+struct model_series {
+	unsigned tenant;
+	struct model_labels labels;
+};
+
 struct model {
 	struct model_sample *samples;
 	size_t count, cap;
+	struct model_series *series;
+	size_t series_count, series_cap;
 };
 
 /* A batch and the memory it points into. */
@@ -53,24 +66,81 @@ void model_add(struct model *model, const struct model_batch *batch);
 void model_free(struct model *model);
 
 extern const struct str model_tenants[MODEL_TENANTS];
+extern const struct store_frame *model_frames;
+extern const struct str model_thread_names[MODEL_THREAD_NAMES];
+extern struct store_span model_spans[MODEL_SPANS];
 
-/* Answers as text, a sorted line each; the engine's answer is brought into the same form. */
-void model_merge(const struct model *model, const struct store_selection *selection, char **ret);
+/* Sorted, distinct lines (or all in their order) as one text, to be freed. */
+struct lines {
+	char *bytes;
+	size_t used, room;
+	size_t *starts, count, cap;
+};
+void lines_add(struct lines *lines, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+char *lines_text(struct lines *lines);
+char *lines_in_order(struct lines *lines);
+
+/* ---- stacks ---- */
+
+/* Each beginning of a stack has a number; 0 is the empty one. */
+unsigned model_path(unsigned parent, unsigned frame);
+unsigned model_path_count(void);
+/* As text, its frames with all of their content. */
+void model_path_text(unsigned path, char ret[TEXT_MAX]);
+/* The frame with that content, or MODEL_FRAMES. */
+unsigned model_frame_of(const struct store_frame *frame);
+
+/* ---- which samples ---- */
+
+/* What a name means, found out once per question. */
+struct model_name {
+	struct str name;
+	int word; /* a sample field, or 0 */
+};
+
+struct model_question {
+	const struct model *model;
+	const struct store_selection *selection;
+	struct model_name matchers[8];
+	bool *series; /* whose labels match, and the tenant */
+};
+
+void question_begin(struct model_question *q, const struct model *model,
+		    const struct store_selection *selection);
+void question_end(struct model_question *q);
+struct model_name model_name_of(struct str name);
+/* The sample's own value, else its series' label, else "". Static. */
+const char *model_value(const struct model_question *q, const struct model_sample *s,
+			const struct model_name *name);
+const char *model_label(const struct model_series *series, struct str name);
+/* Do all matchers take it? In [start, end)? */
+bool model_selected(const struct model_question *q, const struct model_sample *s);
+bool model_in_range(const struct model_question *q, const struct model_sample *s);
+/* "name=value," for each that is there; returns the end. */
+char *model_group_text(const struct model_question *q, const struct model_sample *s,
+		       const struct model_name *names, size_t count, char *at);
+
+/* ---- answers: as text, a line each; the engine's answer is brought into the same form ---- */
+
+/* Sums by path, and which paths are in the answer. To be freed. */
+struct model_tree {
+	size_t path_count;
+	int64_t *sums;
+	bool *there;
+	size_t there_count;
+};
+void model_merge(const struct model *model, const struct store_selection *selection,
+		 struct model_tree *ret);
 void model_points(const struct model *model, const struct store_selection *selection,
-		  uint64_t step_ns, const struct str *group_by, size_t group_count, char **ret);
+		  const struct store_points_options *options, char **ret);
+/* In order. */
+void model_top(const struct model *model, const struct store_selection *selection,
+	       const struct store_top_options *options, char **ret);
+void model_heatmap(const struct model *model, const struct store_selection *selection,
+		   const struct store_heatmap_options *options, char **ret);
 void model_label_names(const struct model *model, const struct store_selection *selection,
 		       char **ret);
 void model_label_values(const struct model *model, const struct store_selection *selection,
 			struct str name, char **ret);
 void model_series(const struct model *model, const struct store_selection *selection,
 		  const struct str *names, size_t name_count, char **ret);
-
-/* Sorted, distinct lines as one text, to be freed. */
-struct lines {
-	char **list;
-	size_t count, cap;
-};
-void lines_add(struct lines *lines, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-char *lines_text(struct lines *lines);
-/* One frame as text: all of its content. */
-void frame_text(const struct store_frame *frame, char *ret, size_t cap);

@@ -14,7 +14,23 @@
 
 #define DAY_NS (24ull * 3600 * 1000000000)
 
-enum { CASES = 3000, ROUND_SAMPLES = 3000, ROUND_OPERATIONS = 400 };
+/* A sanitizer makes everything many times slower. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { CASES = 5000 };
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+enum { CASES = 5000 };
+#else
+enum { CASES = 100 * 1000 };
+#endif
+#else
+enum { CASES = 100 * 1000 };
+#endif
+
+enum { ROUND_SAMPLES = 3000, ROUND_OPERATIONS = 2000, REMEMBERED = 8 };
+
+struct round;
+typedef void ask_question(struct round *r);
 
 struct round {
 	struct random random;
@@ -26,6 +42,11 @@ struct round {
 	struct store_selection selection;
 	struct arena arena;
 	unsigned asked;
+	/* Questions of before, to be asked again: what was kept of their answers must still hold. */
+	struct {
+		ask_question *ask;
+		struct random random;
+	} before[REMEMBERED];
 };
 
 /* ---- random questions ---- */
@@ -127,9 +148,14 @@ static void describe(const struct round *r, const char *what)
 			      r->matchers[i].op, STR_ARG(r->matchers[i].value));
 }
 
-static void compare(struct round *r, const char *what, char *expected, struct lines *lines)
+static void answered(struct round *r)
 {
-	char *got = lines_text(lines);
+	arena_reset(&r->arena);
+	r->asked++;
+}
+
+static void compare(struct round *r, const char *what, char *expected, char *got)
+{
 	if (strcmp(expected, got) != 0) {
 		describe(r, what);
 		print_message("expected:\n%sgot:\n%s", expected, got);
@@ -137,33 +163,81 @@ static void compare(struct round *r, const char *what, char *expected, struct li
 	}
 	free(expected);
 	free(got);
-	arena_reset(&r->arena);
-	r->asked++;
+	answered(r);
 }
 
+/* Every node is a beginning of a stack that the model has in its answer, with the same sum. */
 static void ask_merge(struct round *r)
 {
 	struct store_tree tree;
-	struct lines lines = {0};
+	struct model_tree expected;
 	struct err err;
-	char *expected;
 	must(store_merge(r->store, &r->selection, &r->arena, &tree, &err), &err);
-	char **paths = calloc(tree.node_count, sizeof(*paths));
-	for (uint32_t i = 0; i < tree.node_count; i++) {
-		char frame[256] = "";
-		if (i) {
-			assert_true(tree.parent[i] < i && tree.frame[i] < tree.frame_count);
-			frame_text(&tree.frames[tree.frame[i]], frame, sizeof(frame));
-		}
-		assert_true(asprintf(&paths[i], "%s%s%s", i ? paths[tree.parent[i]] : "",
-				     i ? ";" : "", frame) >= 0);
-		lines_add(&lines, "%s %lld", paths[i], (long long)tree.self[i]);
-	}
-	for (uint32_t i = 0; i < tree.node_count; i++)
-		free(paths[i]);
-	free(paths);
 	model_merge(&r->model, &r->selection, &expected);
-	compare(r, "merge", expected, &lines);
+	unsigned *paths = calloc(tree.node_count, sizeof(*paths));
+	unsigned *frames = calloc(tree.frame_count + 1, sizeof(*frames));
+	bool same = tree.node_count == expected.there_count;
+	for (uint32_t i = 0; i < tree.frame_count; i++) {
+		frames[i] = model_frame_of(&tree.frames[i]);
+		assert_true(frames[i] < MODEL_FRAMES);
+	}
+	for (uint32_t i = 1; i < tree.node_count; i++) {
+		assert_true(tree.parent[i] < i && tree.frame[i] < tree.frame_count);
+		paths[i] = model_path(paths[tree.parent[i]], frames[tree.frame[i]]);
+	}
+	for (uint32_t i = 0; i < tree.node_count; i++) {
+		char text[TEXT_MAX];
+		bool known = paths[i] < expected.path_count && expected.there[paths[i]];
+		if (known && expected.sums[paths[i]] == tree.self[i])
+			continue;
+		same = false;
+		model_path_text(paths[i], text);
+		print_message("%s: %lld, expected %lld%s\n", text, (long long)tree.self[i],
+			      known ? (long long)expected.sums[paths[i]] : 0,
+			      known ? "" : " (not at all)");
+	}
+	if (!same) {
+		describe(r, "merge");
+		fail_msg("%u nodes, expected %zu", tree.node_count, expected.there_count);
+	}
+	free(paths);
+	free(frames);
+	free(expected.sums);
+	free(expected.there);
+	answered(r);
+}
+
+/* Where points lie: days and half days, or minutes, so that sums of every level are asked. */
+static uint64_t random_steps(struct round *r)
+{
+	static const uint64_t units[] = {1000000000ull, 15000000000ull, 60000000000ull,
+					 3600000000000ull};
+	uint64_t first = 20000ull * DAY_NS;
+	struct store_selection *s = &r->selection;
+	if (random_below(&r->random, 2)) {
+		s->start_ns = first + random_below(&r->random, 6) * DAY_NS / 2;
+		s->end_ns = s->start_ns + random_u64(&r->random) % (2 * DAY_NS);
+		return DAY_NS / (1 + random_below(&r->random, 50));
+	}
+	uint64_t step_ns = units[random_below(&r->random, 4)] * (1 + random_below(&r->random, 6));
+	s->start_ns = first + random_below(&r->random, 3 * 1440) * (DAY_NS / 1440);
+	s->end_ns = s->start_ns + step_ns * random_below(&r->random, 60);
+	return step_ns;
+}
+
+static size_t random_names(struct round *r, struct str *ret)
+{
+	size_t count = random_below(&r->random, 3);
+	for (size_t i = 0; i < count; i++)
+		ret[i] = PICK(&r->random, names);
+	return count == 2 && str_equal(ret[0], ret[1]) ? 1 : count;
+}
+
+static void group_text(const struct store_label *labels, size_t count, char *at)
+{
+	*at = 0;
+	for (size_t l = 0; l < count; l++)
+		at += sprintf(at, "%.*s=%.*s,", STR_ARG(labels[l].name), STR_ARG(labels[l].value));
 }
 
 static void ask_points(struct round *r)
@@ -171,33 +245,84 @@ static void ask_points(struct round *r)
 	struct store_points *points;
 	struct lines lines = {0};
 	struct str group_by[2];
-	size_t count, groups = random_below(&r->random, 3);
+	size_t count;
 	struct err err;
 	char *expected;
-	uint64_t first = 20000ull * DAY_NS;
-	r->selection.start_ns = first + random_below(&r->random, 3) * DAY_NS / 2;
-	r->selection.end_ns = r->selection.start_ns + random_u64(&r->random) % (2 * DAY_NS);
-	uint64_t step_ns = DAY_NS / (1 + random_below(&r->random, 50));
-	for (size_t i = 0; i < groups; i++)
-		group_by[i] = PICK(&r->random, names);
-	if (groups == 2 && str_equal(group_by[0], group_by[1]))
-		groups = 1;
-	must(store_points(r->store, &r->selection, step_ns, group_by, groups, &r->arena, &points,
-			  &count, &err),
+	const struct store_points_options options = {
+		.step_ns = random_steps(r),
+		.aggregation = random_below(&r->random, 3) ? STORE_SUM : STORE_AVERAGE,
+		.group_by = group_by,
+		.group_count = random_names(r, group_by),
+		.limit = random_below(&r->random, 2) ? random_below(&r->random, 5) : 0,
+	};
+	must(store_points(r->store, &r->selection, &options, &r->arena, &points, &count, &err),
 	     &err);
 	for (size_t i = 0; i < count; i++) {
-		char labels[512], *at = labels;
-		*at = 0;
-		for (size_t l = 0; l < points[i].label_count; l++)
-			at += sprintf(at, "%.*s=%.*s,", STR_ARG(points[i].labels[l].name),
-				      STR_ARG(points[i].labels[l].value));
+		char labels[512];
+		group_text(points[i].labels, points[i].label_count, labels);
 		for (size_t p = 0; p < points[i].point_count; p++)
 			lines_add(&lines, "%s@%llu %.17g", labels,
 				  (unsigned long long)points[i].points[p].time_ns,
 				  points[i].points[p].value);
 	}
-	model_points(&r->model, &r->selection, step_ns, group_by, groups, &expected);
-	compare(r, "points", expected, &lines);
+	model_points(&r->model, &r->selection, &options, &expected);
+	compare(r, "points", expected, lines_text(&lines));
+}
+
+static void ask_top(struct round *r)
+{
+	struct store_top top;
+	struct lines lines = {0};
+	struct err err;
+	char *expected;
+	const struct store_top_options options = {
+		.order = random_below(&r->random, 2) ? STORE_BY_SELF : STORE_BY_TOTAL,
+		.limit = random_below(&r->random, 12),
+	};
+	must(store_top(r->store, &r->selection, &options, &r->arena, &top, &err), &err);
+	lines_add(&lines, "total %lld", (long long)top.total);
+	for (size_t i = 0; i < top.count; i++) {
+		const struct store_function *f = &top.functions[i];
+		lines_add(&lines, "%.*s|%.*s|%.*s|%llx %lld %lld", STR_ARG(f->name),
+			  STR_ARG(f->filename), STR_ARG(f->mapping), (unsigned long long)f->address,
+			  (long long)f->self, (long long)f->total);
+	}
+	model_top(&r->model, &r->selection, &options, &expected);
+	compare(r, "top", expected, lines_in_order(&lines));
+}
+
+static void add_slot(struct lines *lines, const char *labels, const struct store_slot *slot)
+{
+	char text[512], *at = text;
+	for (unsigned i = 0; i < STORE_HEATMAP_ROWS; i++)
+		at += sprintf(at, " %llu", (unsigned long long)slot->counts[i]);
+	lines_add(lines, "%s@%llu%s", labels, (unsigned long long)slot->time_ns, text);
+}
+
+static void ask_heatmap(struct round *r)
+{
+	struct store_heatmap heatmap;
+	struct lines lines = {0};
+	struct str group_by[2];
+	struct err err;
+	char *expected;
+	const struct store_heatmap_options options = {
+		.step_ns = random_steps(r),
+		.group_by = group_by,
+		.group_count = random_names(r, group_by),
+		.limit = random_below(&r->random, 2) ? random_below(&r->random, 5) : 0,
+	};
+	must(store_heatmap(r->store, &r->selection, &options, &r->arena, &heatmap, &err), &err);
+	lines_add(&lines, "from %lld to %lld", (long long)heatmap.min, (long long)heatmap.max);
+	for (size_t i = 0; i < heatmap.group_count; i++) {
+		const struct store_heatmap_group *group = &heatmap.groups[i];
+		char labels[512];
+		group_text(group->labels, group->label_count, labels);
+		for (size_t k = 0; k < group->slot_count; k++)
+			add_slot(&lines, labels, &group->slots[k]);
+	}
+	model_heatmap(&r->model, &r->selection, &options, &expected);
+	compare(r, "heatmap", expected, lines_text(&lines));
 }
 
 static void ask_names(struct round *r)
@@ -211,7 +336,7 @@ static void ask_names(struct round *r)
 	for (size_t i = 0; i < count; i++)
 		lines_add(&lines, "%.*s", STR_ARG(list[i]));
 	model_label_names(&r->model, &r->selection, &expected);
-	compare(r, "label names", expected, &lines);
+	compare(r, "label names", expected, lines_text(&lines));
 }
 
 static void ask_values(struct round *r)
@@ -226,7 +351,7 @@ static void ask_values(struct round *r)
 	for (size_t i = 0; i < count; i++)
 		lines_add(&lines, "%.*s", STR_ARG(list[i]));
 	model_label_values(&r->model, &r->selection, name, &expected);
-	compare(r, name.ptr, expected, &lines);
+	compare(r, name.ptr, expected, lines_text(&lines));
 }
 
 static void ask_series(struct round *r)
@@ -249,7 +374,7 @@ static void ask_series(struct round *r)
 	}
 	assert_int_equal(lines.count, count);
 	model_series(&r->model, &r->selection, wanted, some, &expected);
-	compare(r, "series", expected, &lines);
+	compare(r, "series", expected, lines_text(&lines));
 }
 
 /* ---- operations ---- */
@@ -295,34 +420,43 @@ static void maintain(struct round *r)
 	must(store_maintain(r->store, now_ns, &err), &err);
 }
 
+static void ask(struct round *r)
+{
+	static ask_question *const questions[] = {
+		ask_merge, ask_merge,	ask_points, ask_points, ask_points,
+		ask_top,   ask_heatmap, ask_names,  ask_values, ask_series,
+	};
+	unsigned at = random_below(&r->random, REMEMBERED);
+	struct random now = r->random;
+	if (random_below(&r->random, 6) || !r->before[at].ask) {
+		r->before[at].ask =
+			questions[random_below(&r->random,
+					       sizeof(questions) / sizeof(questions[0]))];
+		r->before[at].random = now = r->random;
+	}
+	/* The random numbers make the question. */
+	r->random = r->before[at].random;
+	random_selection(r);
+	r->before[at].ask(r);
+	if (now.state != r->before[at].random.state)
+		r->random = now;
+}
+
 static void operate(struct round *r)
 {
-	uint32_t dice = random_below(&r->random, 100);
-	if (dice < 12 && r->model.count < ROUND_SAMPLES) {
+	uint32_t dice = random_below(&r->random, 1000);
+	if (dice < 40 && r->model.count < ROUND_SAMPLES)
 		write_batch(r);
-		return;
-	}
-	if (dice < 15) {
+	else if (dice < 44)
 		write_again(r);
-		return;
-	}
-	if (dice < 16) {
+	else if (dice < 47)
 		write_invalid(r);
-		return;
-	}
-	if (dice < 17) {
+	else if (dice < 50)
 		restart(r);
-		return;
-	}
-	if (dice < 20) {
+	else if (dice < 60)
 		maintain(r);
-		return;
-	}
-	static void (*const ask[])(struct round * r) = {
-		ask_merge, ask_merge, ask_points, ask_points, ask_names, ask_values, ask_series,
-	};
-	random_selection(r);
-	ask[random_below(&r->random, sizeof(ask) / sizeof(ask[0]))](r);
+	else
+		ask(r);
 }
 
 static unsigned play(uint64_t seed)

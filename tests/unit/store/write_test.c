@@ -231,7 +231,7 @@ static void a_query_beyond_its_memory_is_refused(void **state)
 	struct fixture *f = *state;
 	struct store_selection all = {.tenant = STR("t"),
 				      .end_ns = UINT64_MAX,
-				      .memory_limit_bytes = 64 * 1024};
+				      .memory_limit_bytes = 16 * 1024};
 	struct store_tree tree;
 	struct arena arena = {0};
 	struct err err;
