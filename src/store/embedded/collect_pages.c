@@ -248,6 +248,7 @@ static int look_at(struct sweep *sweep, uint32_t number, struct err *err)
 	int rc = collect_look(c, &view, err);
 	if (rc)
 		return rc;
+	/* cppcheck-suppress autoVariables ; used only until the view is closed below */
 	sweep->view = &view;
 	rc = load(sweep, number, err);
 	for (uint32_t place = sweep->kind->places; !rc && place-- > 0;)

@@ -144,6 +144,7 @@ static int look_at_chunk(struct chunk *chunk, struct err *err)
 	int rc = collect_look(c, &view, err);
 	if (rc)
 		return rc;
+	/* cppcheck-suppress autoVariables ; used only until the view is closed below */
 	chunk->view = &view;
 	rc = pages_open(&chunk->pages, c->store->pages, &view, c->tenant, err);
 	rc = rc ? rc : read_chunk(chunk, err);

@@ -152,6 +152,7 @@ static int look(struct store *store, struct choice *choice, struct err *err)
 	int rc = store_look(store, &view, err);
 	if (rc)
 		return rc;
+	/* cppcheck-suppress autoVariables ; used only until the view is closed below */
 	choice->view = &view;
 	measure(store, &view, &choice->usage);
 	rc = choose(choice, err);
