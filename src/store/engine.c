@@ -19,7 +19,7 @@
 enum {
 	MIB = 1024 * 1024,
 	MEMORY_DEFAULT_BYTES = 256 * MIB,
-	MEMORY_MIN_BYTES = 16 * MIB,
+	MEMORY_MIN_BYTES = 32 * MIB,
 	SETTLE_MIN_BYTES = 4 * MIB,
 	OPEN_FILES_MAX = 256,
 	GROUP_COMMIT_DEFAULT_NS = 2 * NS_PER_MS,
@@ -41,6 +41,7 @@ static void plan_memory(struct store *store)
 	if (memory < MEMORY_MIN_BYTES)
 		memory = MEMORY_MIN_BYTES;
 	size_t part = memory / 16;
+	size_t settling = part > SETTLE_MIN_BYTES ? part : SETTLE_MIN_BYTES;
 	store->plan = (struct budget_plan){
 		.rocks = {.block_cache_bytes = part * 2,
 			  .write_buffer_bytes = part * 4,
@@ -48,12 +49,12 @@ static void plan_memory(struct store *store)
 		.limit_bytes = memory,
 		.id_cache_bytes = part * 3,
 		.page_cache_bytes = part,
-		.settle_bytes = part > SETTLE_MIN_BYTES ? part : SETTLE_MIN_BYTES,
+		.settle_bytes = settling,
 		.answer_cache_bytes = part,
-		.query_bytes = part * 4,
+		.query_bytes = part * 5 - settling,
 	};
 	/* Pages in use may be more than are kept, so the readers' parts are counted together. */
-	budget_init(&store->readers, part * 6, NULL);
+	budget_init(&store->readers, part * 2 + store->plan.query_bytes, NULL);
 	budget_init(&store->queries, 0, &store->readers);
 	budget_init(&store->page_memory, 0, &store->readers);
 	budget_init(&store->answer_memory, store->plan.answer_cache_bytes, &store->readers);

@@ -49,9 +49,10 @@ static void parts_of(const struct drop *drop, struct part ret[PARTS])
 			       key_kind_u32(tenant, KEY_DAY, to)};
 	ret[2] = (struct part){FAMILY_SAMPLES, key_samples_day(tenant, 0),
 			       key_samples_day(tenant, to)};
-	for (uint8_t level = LEVEL_MINUTE; level < LEVEL_COUNT; level++)
-		ret[2 + level] = (struct part){FAMILY_ROLLUPS, key_sums_day(tenant, level, 0),
-					       key_sums_day(tenant, level, to)};
+	for (unsigned level = LEVEL_MINUTE; level < LEVEL_COUNT; level++)
+		ret[2 + level] =
+			(struct part){FAMILY_ROLLUPS, key_sums_day(tenant, (uint8_t)level, 0),
+				      key_sums_day(tenant, (uint8_t)level, to)};
 }
 
 /* ---- deleting ---- */
