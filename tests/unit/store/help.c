@@ -43,11 +43,11 @@ void must(int rc, const struct err *err)
 		fail_msg("%s", err->text);
 }
 
-static struct store *open_as(const char *path, bool quiet)
+struct store *open_store(const char *path)
 {
 	struct store_options options = {.path = path,
 					.memory_bytes = 64 << 20,
-					.manual_maintenance = quiet};
+					.manual_maintenance = true};
 	struct store *store = NULL;
 	struct err err;
 	must(store_open(&options, &store, &err), &err);
@@ -68,16 +68,6 @@ void verify_clean(const char *path)
 	must(store_verify(&options, &verified, &err), &err);
 	if (verified.findings)
 		fail_msg("%s: %llu findings", path, (unsigned long long)verified.findings);
-}
-
-struct store *open_store(const char *path)
-{
-	return open_as(path, false);
-}
-
-struct store *open_quiet_store(const char *path)
-{
-	return open_as(path, true);
 }
 
 unsigned env_number(const char *name, unsigned otherwise)

@@ -18,9 +18,8 @@ void temp_directory(char path[64]);
 void remove_directory(const char *path);
 
 /* Fails the test with the sentence of err. */
+/* With nothing in the background, or hours would be settled under a test: see store_maintain(). */
 struct store *open_store(const char *path);
-/* With nothing in the background. */
-struct store *open_quiet_store(const char *path);
 void must(int rc, const struct err *err);
 /* Every byte and rule of the store at path: fails the test with what is found. */
 void verify_clean(const char *path);

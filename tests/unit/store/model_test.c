@@ -409,7 +409,7 @@ static void write_invalid(struct round *r)
 static void restart(struct round *r)
 {
 	store_close(r->store);
-	r->store = open_quiet_store(r->path);
+	r->store = open_store(r->path);
 }
 
 /* Hours close as that clock goes, and open again when late samples come. */
@@ -464,7 +464,7 @@ static unsigned play(uint64_t seed)
 	struct round r = {.random = {seed}};
 	r.batch = calloc(1, sizeof(*r.batch));
 	temp_directory(r.path);
-	r.store = open_quiet_store(r.path);
+	r.store = open_store(r.path);
 	for (unsigned i = 0; i < ROUND_OPERATIONS; i++)
 		operate(&r);
 	store_close(r.store);

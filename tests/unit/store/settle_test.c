@@ -31,7 +31,7 @@ static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	temp_directory(f->path);
-	f->store = open_quiet_store(f->path);
+	f->store = open_store(f->path);
 	f->random.state = 7;
 	*state = f;
 	return 0;
@@ -92,7 +92,7 @@ static void the_same_is_true_after_a_restart_and_in_small_steps(void **state)
 	for (unsigned i = 0; i < 12; i++) {
 		maintain(f, DAY_START(0) + random_u64(&f->random) % (2 * NS_PER_DAY));
 		store_close(f->store);
-		f->store = open_quiet_store(f->path);
+		f->store = open_store(f->path);
 		same_samples(f->store, &before);
 		check_settled(f->store, true);
 	}
@@ -374,7 +374,7 @@ static void a_store_that_closes_leaves_nothing_half_done(void **state)
 	settler_close(&s);
 	must(settle_run(f->store, LONG_AFTER, &err), &err);
 	store_close(f->store);
-	f->store = open_quiet_store(f->path);
+	f->store = open_store(f->path);
 	same_samples(f->store, &before);
 	assert_int_equal(check_settled(f->store, false), 1);
 	maintain(f, LONG_AFTER);

@@ -71,7 +71,7 @@ static void a_store_of_format_1_is_settled(void **state)
 	struct err err;
 	temp_directory(path);
 	unpack(path);
-	struct store *store = open_quiet_store(path);
+	struct store *store = open_store(path);
 	read_rows(store, &before);
 	assert_true(check_settled(store, true) >= 24);
 	must(store_maintain(store, DAY_START(10), &err), &err);
