@@ -49,15 +49,27 @@ static int code_of(const char *said)
 {
 	if (strstr(said, "No space left") || strstr(said, "NoSpace") || strstr(said, "quota"))
 		return ERR_LIMIT;
-	if (strstr(said, "Corruption"))
+	/* A file that cannot be read is not a damaged one, though RocksDB calls both so. */
+	if (strstr(said, "Corruption") && !strstr(said, "IO error"))
 		return ERR_CORRUPT;
 	return ERR_IO;
+}
+
+/* RocksDB strings errors together by lines. */
+static void into_one_line(char *text)
+{
+	size_t len = strlen(text);
+	while (len && text[len - 1] == '\n')
+		text[--len] = 0;
+	for (char *at = strchr(text, '\n'); at; at = strchr(at, '\n'))
+		*at = ' ';
 }
 
 int rocks_error(char *said, const char *doing, struct err *err)
 {
 	if (!said)
 		return 0;
+	into_one_line(said);
 	int code = err_set(err, code_of(said), "%s: %s", doing, said);
 	rocksdb_free(said);
 	return code;

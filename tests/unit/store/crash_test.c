@@ -18,9 +18,9 @@
 #include "load.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-enum { ROUNDS = 20 };
+enum { ROUNDS = 12 };
 #else
-enum { ROUNDS = 120 };
+enum { ROUNDS = 100 };
 #endif
 /* A fresh store now and then, so that what is checked does not grow for ever. */
 enum { ROUNDS_A_STORE = 40, WAIT_MAX_MS = 150 };

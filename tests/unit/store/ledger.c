@@ -199,8 +199,8 @@ static uint8_t *must_be_there(struct ledger *ledger)
 
 static bool check_lost(struct ledger *ledger, const uint8_t *must, const uint8_t *present)
 {
-	uint32_t lost = 0, first = 0;
-	for (uint32_t i = 1; i < LEDGER_MAX; i++)
+	uint32_t lost = 0, first = 0, end = atomic_load(&ledger->next);
+	for (uint32_t i = 1; i < end; i++)
 		if (must[i] && !present[i] && lost++ == 0)
 			first = i;
 	if (lost)
@@ -279,7 +279,8 @@ static bool check_sums(struct ledger *ledger, const struct sums *got, const uint
 		       const uint8_t *after)
 {
 	struct sums least = {0}, most = {0};
-	for (uint32_t i = 1; i < LEDGER_MAX; i++) {
+	uint32_t end = atomic_load(&ledger->next);
+	for (uint32_t i = 1; i < end; i++) {
 		uint32_t count = before[i] || after[i] ? size_of(i) : 0;
 		least.work[i % FUNCTIONS] += before[i] ? count / 2 : 0;
 		most.work[i % FUNCTIONS] += count / 2;

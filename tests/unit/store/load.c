@@ -78,7 +78,7 @@ static void *run_questions(void *argument)
 				ledger_problem(load->ledger, "a question was refused: %s",
 					       err.text);
 		}
-		clock_sleep_until_ns(clock_mono_ns() + PAUSE_NS);
+		clock_sleep_until_ns(clock_mono_ns() + 4 * PAUSE_NS);
 	}
 	return NULL;
 }

@@ -25,9 +25,9 @@
 #include "shim.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-enum { CUTS = 20 };
+enum { CUTS = 12 };
 #else
-enum { CUTS = 120 };
+enum { CUTS = 108 };
 #endif
 enum {
 	CUTS_A_LIFE = 12,
