@@ -132,6 +132,7 @@ static int start_hour(struct settler *s, struct settle_change *change, unsigned 
 static int start_job(struct settler *s, struct settle_change *change, unsigned hour,
 		     struct err *err)
 {
+	settle_forget_rows(s);
 	s->job = (struct settle_job){.active = true,
 				     .whole = s->whole,
 				     .series = change->series,
@@ -232,8 +233,9 @@ static int run_job(struct settler *s, struct settle_change *change, struct err *
 		return finish_job(s, change, err);
 	if (job->own_from == UINT64_MAX)
 		job->own_from = s->sequence;
+	/* Rows of blocks that are not merged yet stay in memory, and the blocks where they are. */
 	describe(job, change);
-	return settle_merge(s, err);
+	return 0;
 }
 
 /* ---- a series ---- */
