@@ -7,7 +7,7 @@
 
 #define CLOSED_AFTER_NS (300ull * NS_PER_S)
 
-enum { RECLAIM_BYTES = 1 << 20 };
+enum { RECLAIM_BYTES = 1 << 20, RECLAIM_ROUNDS = 3 };
 
 /* ---- which days ---- */
 
@@ -204,61 +204,68 @@ static int settle_days(struct settler *s, struct err *err)
 	return rc;
 }
 
-static bool wants_reclaim(const struct unsettled_day *day)
+static bool is_done(const struct unsettled_day *day)
 {
-	return !day->hours && !day->taken && day->dead_bytes >= RECLAIM_BYTES;
+	return !day->hours && !day->taken && day->dead_bytes;
 }
 
-static bool any_reclaim(struct store *store)
+static bool worth_reclaiming(const struct unsettled_day *day)
+{
+	return is_done(day) && day->dead_bytes >= RECLAIM_BYTES && day->reclaims < RECLAIM_ROUNDS;
+}
+
+static bool any_to_reclaim(struct store *store)
 {
 	const struct unsettled *unsettled = unsettled_of(store);
 	bool any = false;
 	pthread_mutex_lock(&store->writer.commit_lock);
 	for (size_t i = 0; i < unsettled->day_count; i++)
-		any |= wants_reclaim(&unsettled->days[i]);
+		any |= worth_reclaiming(&unsettled->days[i]);
 	pthread_mutex_unlock(&store->writer.commit_lock);
 	return any;
 }
 
-static void reclaim_days(struct store *store)
+/* A file that is just being rewritten does not hear it: so it is said in several rounds. */
+static void reclaim_day(struct store *store, struct unsettled_day *day)
 {
-	const struct unsettled *unsettled = unsettled_of(store);
-	pthread_mutex_lock(&store->writer.commit_lock);
-	for (size_t i = 0; store->rocks && i < unsettled->day_count; i++) {
-		const struct unsettled_day *day = &unsettled->days[i];
-		struct key from = key_samples_day(day->tenant, day->day), to = key_after(&from);
-		if (wants_reclaim(day))
-			rocks_suggest_rewrite(store->rocks, FAMILY_SAMPLES, &from, &to);
+	struct key from = key_samples_day(day->tenant, day->day), to = key_after(&from);
+	if (worth_reclaiming(day)) {
+		rocks_suggest_rewrite(store->rocks, FAMILY_SAMPLES, &from, &to);
+		day->reclaims++;
+		return;
 	}
-	pthread_mutex_unlock(&store->writer.commit_lock);
+	day->dead_bytes = 0;
+	day->reclaims = 0;
 }
 
 /* When a day is done: the blocks that are gone lie about in files of upper levels, beside those that took
  * their place (measured: 13 bytes a sample until such files are rewritten, 7.5 after). */
 static void reclaim(struct store *store)
 {
-	if (!any_reclaim(store))
-		return;
+	struct unsettled *unsettled = unsettled_of(store);
 	struct err ignored; /* the next write will say it */
-	pthread_rwlock_rdlock(&store->rocks_lock);
-	bool flushed =
-		store->rocks && !store->rocks->read_only && !rocks_flush(store->rocks, &ignored);
-	pthread_rwlock_unlock(&store->rocks_lock);
-	if (flushed)
-		reclaim_days(store);
+	bool written = true;
+	if (any_to_reclaim(store)) {
+		pthread_rwlock_rdlock(&store->rocks_lock);
+		written = store->rocks && !store->rocks->read_only &&
+			  !rocks_flush(store->rocks, &ignored);
+		pthread_rwlock_unlock(&store->rocks_lock);
+	}
+	pthread_mutex_lock(&store->writer.commit_lock);
+	for (size_t i = 0; written && store->rocks && i < unsettled->day_count; i++)
+		if (is_done(&unsettled->days[i]))
+			reclaim_day(store, &unsettled->days[i]);
+	unsettled_sweep(unsettled);
+	pthread_mutex_unlock(&store->writer.commit_lock);
 }
 
 static int finish(struct settler *s, int rc, struct err *err)
 {
-	reclaim(s->store);
 	/* The store closes, or was opened anew: the next round goes on. */
 	if (rc == ERR_BUSY || rc == ERR_CANCELLED)
 		rc = 0;
 	if (!rc && s->failed)
 		rc = err_set(err, s->failed, "%s", s->why.text);
-	pthread_mutex_lock(&s->store->writer.commit_lock);
-	unsettled_sweep(unsettled_of(s->store));
-	pthread_mutex_unlock(&s->store->writer.commit_lock);
 	settler_close(s);
 	return rc;
 }
@@ -269,12 +276,12 @@ int settle_run(struct store *store, uint64_t now_ns, struct err *err)
 	bool due;
 	uint64_t start_ns = clock_mono_ns();
 	int rc = look_around(store, now_ns, &due, err);
-	if (rc || !due)
-		return rc;
-	rc = settler_open(store, now_ns, &s, err);
-	if (rc)
-		return rc;
-	rc = finish(&s, settle_days(&s, err), err);
-	histogram_observe_ns(&store_settle_seconds, clock_mono_ns() - start_ns);
+	if (!rc && due)
+		rc = settler_open(store, now_ns, &s, err);
+	if (!rc && due) {
+		rc = finish(&s, settle_days(&s, err), err);
+		histogram_observe_ns(&store_settle_seconds, clock_mono_ns() - start_ns);
+	}
+	reclaim(store);
 	return rc ? rc : look_around(store, now_ns, &due, err);
 }

@@ -66,8 +66,9 @@ void unsettled_sweep(struct unsettled *unsettled)
 {
 	size_t kept = 0;
 	for (size_t i = 0; i < unsettled->day_count; i++) {
+		const struct unsettled_day *at = &unsettled->days[kept];
 		unsettled->days[kept] = unsettled->days[i];
-		kept += (unsettled->days[i].hours | unsettled->days[i].taken) != 0;
+		kept += at->hours || at->taken || at->dead_bytes;
 	}
 	unsettled->day_count = kept;
 }

@@ -22,7 +22,8 @@ struct unsettled_day {
 	uint32_t day, tenant;
 	uint32_t hours;	     /* with marks in which they may be pending */
 	uint32_t taken;	     /* those of them that a pass over the day's series is settling */
-	uint64_t dead_bytes; /* of blocks that merged ones took the place of */
+	uint64_t dead_bytes; /* of blocks that merged ones took the place of; 0: reclaimed */
+	unsigned reclaims;   /* how often that was asked for */
 };
 
 struct unsettled {
