@@ -2,9 +2,9 @@
  * merged and summed up by hand; and how long a write takes meanwhile. Prints
  * "bench NAME VALUE UNIT" lines; parameters first, as comments.
  *
- *	bench-settle [DIRECTORY [HOURS [SERIES]]]
+ *	bench-settle [DIRECTORY [HOURS [SERIES [SECONDS]]]]
  *
- * Every 5 s a batch with 20 samples of each series: skewed stacks of a service,
+ * Every 5 s (or SECONDS) a batch with 20 samples of each series: skewed stacks of a service,
  * CPU time in multiples of 10 ms, thread, thread name and CPU of each. */
 #include <dirent.h>
 #include <pthread.h>
@@ -35,7 +35,8 @@ enum {
 struct generator {
 	uint64_t state;
 	unsigned series_count;
-	char names[FUNCTIONS][32], services[4096][24];
+	char names[FUNCTIONS][32], (*services)[24];
+	unsigned batch_s;
 	struct store_frame frames[FUNCTIONS];
 	struct store_node nodes[STACKS * DEPTH + 1];
 	uint32_t leaves[STACKS];
@@ -98,6 +99,8 @@ static struct generator *make_generator(unsigned series_count)
 	struct generator *g = need(calloc(1, sizeof(*g)));
 	g->state = 1;
 	g->series_count = series_count;
+	g->batch_s = BATCH_S;
+	g->services = need(calloc(series_count, sizeof(*g->services)));
 	make_stacks(g);
 	g->strings[0] = STR("");
 	for (unsigned i = 0; i < THREADS; i++) {
@@ -118,6 +121,7 @@ static struct generator *make_generator(unsigned series_count)
 
 static void free_generator(struct generator *g)
 {
+	free(g->services);
 	free(g->labels);
 	free(g->series);
 	free(g->samples);
@@ -131,9 +135,9 @@ static uint64_t write_batch(struct generator *g, struct store *store, uint64_t t
 		uint64_t dice = next(g);
 		unsigned thread = (unsigned)(dice % THREADS);
 		g->samples[i] =
-			(struct store_sample){.time_ns =
-						      time_ns +
-						      (dice >> 20) % (BATCH_S * (uint64_t)NS_PER_S),
+			(struct store_sample){.time_ns = time_ns +
+							 (dice >> 20) %
+								 (g->batch_s * (uint64_t)NS_PER_S),
 					      .value = 10000000ll *
 						       (int64_t)(1 + (dice >> 8) % 40 / 38),
 					      .node = g->leaves[(size_t)(u * u * u * STACKS)],
@@ -168,28 +172,14 @@ static struct store *open_store(const char *path)
 }
 
 /* Of the tables, once what is in memory is written out and compactions have ended. */
-static void show(struct store *store, const char *when)
-{
-	char *v = rocksdb_property_value_cf(store->rocks->db, store->rocks->family[FAMILY_SAMPLES],
-					    "rocksdb.levelstats");
-	char *w = rocksdb_property_value_cf(store->rocks->db, store->rocks->family[FAMILY_SAMPLES],
-					    "rocksdb.cur-size-all-mem-tables");
-	printf("## %s mem %s\n%s", when, w, v);
-	free(v);
-	free(w);
-}
 static uint64_t stored_bytes(struct store **store, const char *path)
 {
 	char db[600];
 	uint64_t total = 0;
-	show(*store, "a");
 	sleep(COMPACTION_S);
-	show(*store, "b");
 	store_close(*store);
 	*store = open_store(path);
-	show(*store, "c");
 	sleep(COMPACTION_S);
-	show(*store, "d");
 	snprintf(db, sizeof(db), "%s/db", path);
 	DIR *dir = need(opendir(db));
 	for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
@@ -277,17 +267,17 @@ int main(int argc, char **argv)
 	const char *directory = argc > 1 ? argv[1] : need(mkdtemp(temp));
 	unsigned hours = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 3;
 	unsigned series = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 100;
+	unsigned seconds = argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : BATCH_S;
 	struct live *live = need(calloc(1, sizeof(*live)));
 	struct err err;
 	pthread_t thread;
-	if (series > 4096)
-		series = 4096;
 	snprintf(path, sizeof(path), "%s/store", directory);
-	printf("# %u series, %d samples each every %d s, %u hours\n", series, PER_SERIES, BATCH_S,
+	printf("# %u series, %d samples each every %d s, %u hours\n", series, PER_SERIES, seconds,
 	       hours);
 	struct store *store = open_store(path);
 	struct generator *g = make_generator(series);
-	for (uint64_t s = 0; s < hours * 3600; s += BATCH_S)
+	g->batch_s = seconds;
+	for (uint64_t s = 0; s < hours * 3600; s += seconds)
 		write_batch(g, store, FIRST_NS + s * NS_PER_S);
 	free_generator(g);
 	print_stored(&store, path, "before");
@@ -320,6 +310,8 @@ int main(int argc, char **argv)
 	printf("# took %.2f s for %.0f rows of hours and days; blocks' bytes %jd -> %jd\n", wall,
 	       settled, (intmax_t)metric_get(&store_settled_bytes_in_total),
 	       (intmax_t)metric_get(&store_settled_bytes_out_total));
+	sleep(COMPACTION_S);
+	check(store_maintain(store, FIRST_NS + 3 * NS_PER_DAY, &err), &err);
 	print_stored(&store, path, "after");
 	store_close(store);
 	free(live);
