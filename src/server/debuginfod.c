@@ -26,7 +26,7 @@ enum { WISHES_MAX = 4096, DOUBLINGS_MAX = 16, ARENA_BYTES = 1024 * 1024 * 1024 }
 #define FETCHES_HELP	   "Build ids that a debuginfod was asked for, by what came of it"
 #define FETCH_COUNT(name_) METRIC_COUNTER_INIT(FETCHES, "result=\"" name_ "\"", FETCHES_HELP)
 
-static struct metric fetches[FETCH_RESULTS] = {
+struct metric debuginfod_fetches[FETCH_RESULTS] = {
 	[FETCH_FOUND] = FETCH_COUNT("found"),	      [FETCH_NOT_FOUND] = FETCH_COUNT("not_found"),
 	[FETCH_UNUSABLE] = FETCH_COUNT("unusable"),   [FETCH_FAILED] = FETCH_COUNT("failed"),
 	[FETCH_CANCELLED] = FETCH_COUNT("cancelled"),
@@ -37,8 +37,9 @@ static struct metric store_failures =
 static struct metric forgotten = METRIC_COUNTER_INIT("cresset_debuginfod_forgotten_total", NULL,
 						     "Build ids given up for newer ones, since "
 						     "more were missing than are remembered");
-static struct metric waiting = METRIC_GAUGE_INIT("cresset_debuginfod_waiting", NULL,
-						 "Build ids that a debuginfod will be asked for");
+struct metric debuginfod_waiting =
+	METRIC_GAUGE_INIT("cresset_debuginfod_waiting", NULL,
+			  "Build ids that a debuginfod will be asked for");
 
 struct wish {
 	char *tenant, *build_id;
@@ -89,7 +90,7 @@ static void drop_wish(struct debuginfod *d, size_t at)
 	mem_free(d->wishes[at].tenant);
 	mem_free(d->wishes[at].build_id);
 	d->wishes[at] = d->wishes[--d->wish_count];
-	metric_set(&waiting, (int64_t)d->wish_count);
+	metric_set(&debuginfod_waiting, (int64_t)d->wish_count);
 }
 
 static bool is_wished(const struct debuginfod *d, struct str tenant, struct str build_id)
@@ -129,7 +130,7 @@ static bool add_wish(struct debuginfod *d, struct str tenant, struct str build_i
 	struct wish wish = {.tenant = mem_strndup(tenant.ptr, tenant.len),
 			    .build_id = mem_strndup(build_id.ptr, build_id.len)};
 	wishes[d->wish_count++] = wish;
-	metric_set(&waiting, (int64_t)d->wish_count);
+	metric_set(&debuginfod_waiting, (int64_t)d->wish_count);
 	if (wish.tenant && wish.build_id)
 		return true;
 	drop_wish(d, d->wish_count - 1);
@@ -257,7 +258,7 @@ static void fetch(struct debuginfod *d, size_t at, struct arena *arena)
 	enum fetch_result result = build_id.ptr
 					   ? fetch_symbols(d->client, build_id, arena, &file, &why)
 					   : FETCH_UNUSABLE;
-	metric_add(&fetches[result], 1);
+	metric_add(&debuginfod_fetches[result], 1);
 	if (result != FETCH_FAILED && result != FETCH_CANCELLED)
 		d->failures = 0;
 	switch (result) {
@@ -375,7 +376,7 @@ int debuginfod_start(const struct debuginfod_config *config, struct store *store
 	d->config = *config;
 	set_defaults(&d->config);
 	for (unsigned i = 0; i < FETCH_RESULTS; i++)
-		metric_register(&fetches[i]);
+		metric_register(&debuginfod_fetches[i]);
 	rc = start(d, err);
 	if (rc) {
 		debuginfod_stop(d);

@@ -4,6 +4,7 @@
  * queries ever wait for it. Off unless an URL is configured. */
 #pragma once
 
+#include "base/metrics.h"
 #include "net/net.h"
 #include "server/symbols_elf.h"
 #include "store/engine.h"
@@ -37,6 +38,8 @@ enum fetch_result {
 	FETCH_CANCELLED,
 	FETCH_RESULTS,
 };
+
+extern struct metric debuginfod_fetches[FETCH_RESULTS], debuginfod_waiting;
 
 /* Could be one that a debuginfod knows: 16 to 128 hex digits, lower case, an even number. */
 bool fetch_is_build_id(struct str build_id);

@@ -4,7 +4,6 @@
 
 #include <stdatomic.h>
 
-#include "base/metrics.h"
 #include "server/debuginfod.h"
 
 enum answer { ANSWER_FILE, ANSWER_404, ANSWER_500, ANSWER_JUNK, ANSWER_HANG, ANSWER_LATE };
@@ -110,18 +109,14 @@ static bool is_named(struct origin *o, const char *tenant)
 		}                                                          \
 	} while (0)
 
-/* A counter of /metrics. */
-static int64_t counter(const char *line)
+static int64_t fetches(enum fetch_result result)
 {
-	struct buf out = {0};
-	int64_t value = 0;
-	metrics_render(&out);
-	struct str rest = buf_text(&out), row;
-	while (str_next(&rest, '\n', &row))
-		if (str_starts_with(row, str_of(line)))
-			(void)str_to_i64(str_trim(str_sub(row, strlen(line), row.len)), &value);
-	buf_deinit(&out);
-	return value;
+	return metric_get(&debuginfod_fetches[result]);
+}
+
+static int64_t waiting(void)
+{
+	return metric_get(&debuginfod_waiting);
 }
 
 static struct str source_of(struct origin *o, const char *tenant)
@@ -156,7 +151,7 @@ static void what_comes_later_is_found_by_a_later_look(void **state)
 	WAIT_FOR(atomic_load(&o->others_asked) > 0);
 	write_unnamed(&o->base, "t", o->base.build_id, late_address());
 	WAIT_FOR(is_named(o, "t"));
-	WAIT_FOR(counter("cresset_debuginfod_waiting ") == 1);
+	WAIT_FOR(waiting() == 1);
 }
 
 static void an_executable_does_where_there_is_no_debug_file(void **state)
@@ -172,12 +167,12 @@ static void an_executable_does_where_there_is_no_debug_file(void **state)
 static void what_the_server_does_not_know_is_asked_for_again_later(void **state)
 {
 	struct origin *o = *state;
-	int64_t before = counter("cresset_debuginfod_fetches_total{result=\"not_found\"} ");
+	int64_t before = fetches(FETCH_NOT_FOUND);
 	atomic_store(&o->debuginfo, ANSWER_404);
 	atomic_store(&o->executable, ANSWER_404);
 	write_unnamed(&o->base, "t", o->base.build_id, late_address());
 	start_fetching(o, 5 * NS_PER_MS, 0);
-	WAIT_FOR(counter("cresset_debuginfod_fetches_total{result=\"not_found\"} ") >= before + 2);
+	WAIT_FOR(fetches(FETCH_NOT_FOUND) >= before + 2);
 	assert_false(is_named(o, "t"));
 	atomic_store(&o->debuginfo, ANSWER_FILE);
 	WAIT_FOR(is_named(o, "t"));
@@ -205,11 +200,11 @@ static void an_hour_passes_before_it_is_asked_again(void **state)
 static void a_server_that_fails_is_left_alone_and_tried_again(void **state)
 {
 	struct origin *o = *state;
-	int64_t before = counter("cresset_debuginfod_fetches_total{result=\"failed\"} ");
+	int64_t before = fetches(FETCH_FAILED);
 	atomic_store(&o->debuginfo, ANSWER_500);
 	write_unnamed(&o->base, "t", o->base.build_id, late_address());
 	start_fetching(o, 0, 0);
-	WAIT_FOR(counter("cresset_debuginfod_fetches_total{result=\"failed\"} ") >= before + 2);
+	WAIT_FOR(fetches(FETCH_FAILED) >= before + 2);
 	atomic_store(&o->debuginfo, ANSWER_FILE);
 	WAIT_FOR(is_named(o, "t"));
 	assert_int_equal(atomic_load(&o->executable_asked), 0);
@@ -218,22 +213,22 @@ static void a_server_that_fails_is_left_alone_and_tried_again(void **state)
 static void what_is_no_use_is_counted_and_names_nothing(void **state)
 {
 	struct origin *o = *state;
-	int64_t before = counter("cresset_debuginfod_fetches_total{result=\"unusable\"} ");
+	int64_t before = fetches(FETCH_UNUSABLE);
 	atomic_store(&o->debuginfo, ANSWER_JUNK);
 	atomic_store(&o->executable, ANSWER_JUNK);
 	write_unnamed(&o->base, "t", o->base.build_id, late_address());
 	start_fetching(o, 0, 0);
-	WAIT_FOR(counter("cresset_debuginfod_fetches_total{result=\"unusable\"} ") == before + 1);
+	WAIT_FOR(fetches(FETCH_UNUSABLE) == before + 1);
 	assert_false(is_named(o, "t"));
 }
 
 static void a_file_above_the_limit_is_broken_off(void **state)
 {
 	struct origin *o = *state;
-	int64_t before = counter("cresset_debuginfod_fetches_total{result=\"unusable\"} ");
+	int64_t before = fetches(FETCH_UNUSABLE);
 	write_unnamed(&o->base, "t", o->base.build_id, late_address());
 	start_fetching(o, 0, o->base.debug.len / 2);
-	WAIT_FOR(counter("cresset_debuginfod_fetches_total{result=\"unusable\"} ") == before + 1);
+	WAIT_FOR(fetches(FETCH_UNUSABLE) == before + 1);
 	assert_false(is_named(o, "t"));
 }
 
@@ -260,7 +255,7 @@ static void what_somebody_uploaded_meanwhile_stays(void **state)
 	must(&o->base, store_symbols_put(o->base.store, STR("t"), str_of(o->base.build_id),
 					 STR("upload"), &mine, 1, NULL, &o->base.err));
 	atomic_store(&o->debuginfo, ANSWER_FILE);
-	WAIT_FOR(counter("cresset_debuginfod_waiting ") == 0);
+	WAIT_FOR(waiting() == 0);
 	assert_true(str_equal(source_of(o, "t"), STR("upload")));
 	assert_true(
 		str_equal(name_of(&o->base, "t", o->base.build_id, late_address()), STR("mine")));
@@ -277,7 +272,7 @@ static void what_somebody_uploads_during_the_download_stays(void **state)
 	must(&o->base, store_symbols_put(o->base.store, STR("t"), str_of(o->base.build_id),
 					 STR("upload"), &mine, 1, NULL, &o->base.err));
 	atomic_store(&o->release, 1);
-	WAIT_FOR(counter("cresset_debuginfod_waiting ") == 0);
+	WAIT_FOR(waiting() == 0);
 	assert_true(str_equal(source_of(o, "t"), STR("upload")));
 }
 
