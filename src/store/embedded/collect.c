@@ -175,7 +175,7 @@ static int make_bits(struct collection *c, struct err *err)
 		[USED_NODE] = next.node,
 		[USED_SERIES] = next.series,
 	};
-	return used_init(&c->used, c->tenant, count, c->store->plan.query_bytes, err);
+	return used_init(&c->used, c->tenant, count, &c->store->queries, err);
 }
 
 /* From the moment of the view on, the writer marks what it finds. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/budget.h"
 #include "base/mem.h"
 
 static size_t words(uint32_t count)
@@ -10,19 +11,21 @@ static size_t words(uint32_t count)
 }
 
 int used_init(struct used *used, uint32_t tenant, const uint32_t count[USED_KINDS],
-	      size_t limit_bytes, struct err *err)
+	      struct budget *budget, struct err *err)
 {
 	size_t size_bytes = 0;
 	memset(used, 0, sizeof(*used));
 	used->tenant = tenant;
 	for (unsigned i = 0; i < USED_KINDS; i++)
 		size_bytes += words(count[i]) * sizeof(uint64_t);
-	if (size_bytes > limit_bytes)
+	if (!budget_take(budget, size_bytes))
 		return err_set(err, ERR_LIMIT,
-			       "a bit for each dictionary entry takes %zu KiB, %zu KiB may be "
-			       "used; "
-			       "give the store more memory",
-			       size_bytes >> 10, limit_bytes >> 10);
+			       "a bit for each dictionary entry takes %zu KiB, which queries leave "
+			       "no "
+			       "room for; raise store.memory",
+			       size_bytes >> 10);
+	used->budget = budget;
+	used->size_bytes = size_bytes;
 	for (unsigned i = 0; i < USED_KINDS; i++) {
 		used->bits[i] = mem_zalloc(words(count[i]), sizeof(*used->bits[i]));
 		if (!used->bits[i])
@@ -36,5 +39,6 @@ void used_deinit(struct used *used)
 {
 	for (unsigned i = 0; i < USED_KINDS; i++)
 		mem_free((void *)used->bits[i]);
+	budget_give(used->budget, used->size_bytes);
 	memset(used, 0, sizeof(*used));
 }

@@ -13,15 +13,19 @@
 
 enum used_kind { USED_STRING, USED_FRAME, USED_NODE, USED_SERIES, USED_KINDS };
 
+struct budget;
+
 struct used {
+	struct budget *budget; /* that size_bytes are taken from */
+	size_t size_bytes;
 	uint32_t tenant;
 	uint32_t count[USED_KINDS]; /* ids below */
 	_Atomic uint64_t *bits[USED_KINDS];
 };
 
-/* All bits clear, for ids below count[]. ERR_LIMIT: it takes more than limit_bytes. */
+/* All bits clear, for ids below count[]. ERR_LIMIT: the budget (NULL: none) has not that much left. */
 MUST_USE int used_init(struct used *used, uint32_t tenant, const uint32_t count[USED_KINDS],
-		       size_t limit_bytes, struct err *err);
+		       struct budget *budget, struct err *err);
 void used_deinit(struct used *used); /* a zeroed one is fine */
 
 static inline bool used_has(const struct used *used, enum used_kind kind, uint32_t id)

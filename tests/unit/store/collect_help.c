@@ -40,6 +40,7 @@ int tear_down(void **state)
 {
 	struct fixture *f = *state;
 	store_close(f->store);
+	verify_clean(f->path);
 	remove_directory(f->path);
 	free(f);
 	return 0;

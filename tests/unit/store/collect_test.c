@@ -192,7 +192,7 @@ static void what_is_found_meanwhile_stays(void **state)
 	struct used used;
 	struct err err;
 	write_service(f->store, 1, FIRST_NS);
-	must(used_init(&used, 1, count, 1 << 20, &err), &err);
+	must(used_init(&used, 1, count, NULL, &err), &err);
 	f->store->writer.txn.used = &used;
 	write_service(f->store, 1, FIRST_NS + DAY_NS);
 	f->store->writer.txn.used = NULL;
@@ -205,72 +205,87 @@ static void what_is_found_meanwhile_stays(void **state)
 	used_deinit(&used);
 }
 
+enum { THREADS = 2, ROUND_SERVICES = 200, ROUNDS_MAX = 1000, REPEATS = 16 };
+
 struct ingest {
 	struct store *store;
-	_Atomic bool stop;
 	unsigned thread;
-	int64_t written[64];
+	_Atomic unsigned first; /* of the services that are dying */
+	_Atomic bool stop;
+	unsigned *written; /* requests by service */
 	unsigned requests;
 };
 
-/* Each thread has its own services, and leaves each alone for a while. */
+/* Gives one service after the other a day that stays, while their old ones are dropped. Each gets some
+ * requests, so that most are still to come when they are found to be dead. */
 static void *ingest(void *arg)
 {
 	struct ingest *in = arg;
 	struct random random = {in->thread};
 	while (!in->stop) {
-		unsigned which = random_below(&random, 64);
+		unsigned number = in->first + in->requests / REPEATS % ROUND_SERVICES;
 		struct service service;
 		struct err err;
 		uint64_t time_ns = FIRST_NS + 5 * DAY_NS + random_u64(&random) % (DAY_NS / 2);
-		make_service(&service, in->thread * 64 + which, time_ns);
+		make_service(&service, number, time_ns);
 		if (store_write(in->store, &service.batch, &err))
 			return "a write failed";
-		in->written[which] += LEAVES;
+		in->written[number]++;
 		in->requests++;
 	}
 	return NULL;
 }
 
+static void collect_round_by_round(struct store *store, struct ingest *in, unsigned rounds)
+{
+	for (unsigned round = 0; round < rounds; round++) {
+		unsigned first = round * ROUND_SERVICES;
+		for (unsigned i = 0; i < ROUND_SERVICES; i++)
+			write_service(store, first + i, FIRST_NS + i);
+		for (unsigned i = 0; i < THREADS; i++)
+			in[i].first = first;
+		maintain(store, 5);
+	}
+	for (unsigned i = 0; i < THREADS; i++)
+		in[i].stop = true;
+}
+
 static void ingest_goes_on_beside_it_and_nothing_is_lost(void **state)
 {
-	enum { THREADS = 2 };
 	struct fixture *f = *state;
-	unsigned rounds = env_number("CRESSET_COLLECT_ROUNDS", 20);
+	unsigned rounds = env_number("CRESSET_COLLECT_ROUNDS", 10) % ROUNDS_MAX;
+	unsigned numbers = rounds * ROUND_SERVICES, requests = 0, services = 0;
 	struct ingest *in = calloc(THREADS, sizeof(*in));
 	pthread_t threads[THREADS];
 	int64_t before = metric_get(&store_collected[USED_NODE]);
 	for (unsigned i = 0; i < THREADS; i++) {
 		in[i].store = f->store;
 		in[i].thread = i;
+		in[i].written = calloc(numbers, sizeof(*in[i].written));
 		assert_int_equal(pthread_create(&threads[i], NULL, ingest, &in[i]), 0);
 	}
-	/* All services, and many others, have old days that go, again and again. */
-	for (unsigned round = 0; round < rounds; round++) {
-		for (unsigned i = 0; i < 200; i++)
-			write_service(f->store, i, FIRST_NS + round);
-		maintain(f->store, 5);
-	}
+	collect_round_by_round(f->store, in, rounds);
 	for (unsigned i = 0; i < THREADS; i++) {
 		void *failed;
-		in[i].stop = true;
 		pthread_join(threads[i], &failed);
 		if (failed)
 			fail_msg("%s", (char *)failed);
-	}
-	unsigned requests = 0, services = 0;
-	for (unsigned i = 0; i < THREADS; i++) {
 		requests += in[i].requests;
-		for (unsigned s = 0; s < 64; s++) {
-			services += in[i].written[s] > 0;
-			assert_int_equal(total_of_service(f->store, i * 64 + s), in[i].written[s]);
-		}
+	}
+	for (unsigned s = 0; s < numbers; s++) {
+		unsigned written = in[0].written[s] + in[1].written[s];
+		services += written > 0;
+		assert_int_equal(total_of_service(f->store, s), (int64_t)written * LEAVES);
 	}
 	check_dictionary(f->store);
 	maintain(f->store, 5);
 	check_counts(f->store, services);
-	print_message("%u requests beside %u collections that removed %lld nodes\n", requests,
-		      rounds, (long long)(metric_get(&store_collected[USED_NODE]) - before));
+	print_message("%u requests to %u of %u services beside %u collections that removed %lld "
+		      "nodes\n",
+		      requests, services, numbers, rounds,
+		      (long long)(metric_get(&store_collected[USED_NODE]) - before));
+	for (unsigned i = 0; i < THREADS; i++)
+		free(in[i].written);
 	free(in);
 }
 
@@ -303,7 +318,7 @@ static void the_database_may_be_opened_anew_meanwhile(void **state)
 	struct err err;
 	unsigned failures = 0;
 	assert_int_equal(pthread_create(&thread, NULL, break_again_and_again, &in), 0);
-	for (unsigned round = 0; round < 10; round++) {
+	for (unsigned round = 0; round < 4; round++) {
 		for (unsigned i = 0; i < 20; i++) {
 			struct service service;
 			make_service(&service, i, FIRST_NS + round);
@@ -354,10 +369,10 @@ static void it_refuses_to_take_more_memory_than_the_store_has(void **state)
 	struct fixture *f = *state;
 	struct err err;
 	write_service(f->store, 1, FIRST_NS);
-	f->store->plan.query_bytes = 16;
+	f->store->queries.limit_bytes = 16;
 	assert_int_equal(store_maintain(f->store, FIRST_NS + 2 * DAY_NS, &err), ERR_LIMIT);
 	assert_true(f->store->collector.due);
-	f->store->plan.query_bytes = 1 << 20;
+	f->store->queries.limit_bytes = 0;
 	maintain(f->store, 2);
 	check_counts(f->store, 0);
 }
@@ -421,7 +436,7 @@ static void a_crash_at_any_moment_leaves_it_whole(void **state)
 {
 	struct fixture *f = *state;
 	struct random random = {(uint64_t)getpid()};
-	unsigned rounds = env_number("CRESSET_COLLECT_ROUNDS", 20), next = 1;
+	unsigned rounds = env_number("CRESSET_COLLECT_ROUNDS", 10), next = 1;
 	store_close(f->store);
 	f->store = NULL;
 	for (unsigned round = 0; round < rounds; round++) {

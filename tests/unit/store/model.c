@@ -231,6 +231,15 @@ void model_add(struct model *model, const struct model_batch *batch)
 	}
 }
 
+void model_drop(struct model *model, unsigned tenant, uint64_t before_ns)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < model->count; i++)
+		if (model->samples[i].tenant != tenant || model->samples[i].time_ns >= before_ns)
+			model->samples[kept++] = model->samples[i];
+	model->count = kept;
+}
+
 void model_free(struct model *model)
 {
 	free(model->samples);

@@ -63,6 +63,8 @@ struct model_batch {
 
 void model_random_batch(struct random *random, struct model_batch *ret);
 void model_add(struct model *model, const struct model_batch *batch);
+/* What the retention drops. */
+void model_drop(struct model *model, unsigned tenant, uint64_t before_ns);
 void model_free(struct model *model);
 
 extern const struct str model_tenants[MODEL_TENANTS];

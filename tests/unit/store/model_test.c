@@ -420,6 +420,27 @@ static void maintain(struct round *r)
 	must(store_maintain(r->store, now_ns, &err), &err);
 }
 
+/* Days go, by an age for each tenant, and what only they referred to is collected. */
+static void drop_days(struct round *r)
+{
+	uint64_t ages[MODEL_TENANTS],
+		now_ns = 20000ull * DAY_NS + random_u64(&r->random) % (5 * DAY_NS);
+	struct store_override overrides[MODEL_TENANTS];
+	const struct store_retention all = {.overrides = overrides,
+					    .override_count = MODEL_TENANTS},
+				     none = {0};
+	struct err err;
+	for (unsigned i = 0; i < MODEL_TENANTS; i++) {
+		ages[i] = DAY_NS / 2 * (1 + random_below(&r->random, 8));
+		overrides[i] = (struct store_override){model_tenants[i], ages[i], 0};
+	}
+	must(store_set_retention(r->store, &all, &err), &err);
+	must(store_maintain(r->store, now_ns, &err), &err);
+	must(store_set_retention(r->store, &none, &err), &err);
+	for (unsigned i = 0; i < MODEL_TENANTS; i++)
+		model_drop(&r->model, i, (now_ns - ages[i]) / DAY_NS * DAY_NS);
+}
+
 static void ask(struct round *r)
 {
 	static ask_question *const questions[] = {
@@ -455,6 +476,8 @@ static void operate(struct round *r)
 		restart(r);
 	else if (dice < 60)
 		maintain(r);
+	else if (dice < 63)
+		drop_days(r);
 	else
 		ask(r);
 }
