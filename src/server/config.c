@@ -70,7 +70,10 @@ static int check(const struct config_decoder *dec, const struct server_config *c
 		return err_set(err, ERR_INVALID, "-storage.backend=%.*s: only filesystem is there",
 			       STR_ARG(config->storage_backend));
 	}
-	return server_tls_check(&config->http.tls, err);
+	uint64_t size_bytes;
+	double share;
+	int rc = server_retention_size(config->limits.retention_size, &size_bytes, &share, err);
+	return rc ? rc : server_tls_check(&config->http.tls, err);
 }
 
 int server_config_load(struct arena *arena, int argc, char *const *argv,

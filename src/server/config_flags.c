@@ -115,9 +115,26 @@ static struct str flag_name(const char *arg)
 	return name;
 }
 
+/* Some flags of such a family we have all the same. */
+static bool is_ours(const struct config_schema *schema, struct str name)
+{
+	for (size_t i = 0; i < schema->row_count; i++) {
+		const struct config_row *row = &schema->rows[i];
+		struct str flag = str_of(row->flag ? row->flag : "");
+		if (row->type == CONFIG_SECTION && row->flag && str_starts_with(name, flag) &&
+		    is_ours(row->section, str_sub(name, flag.len, SIZE_MAX)))
+			return true;
+		if (row->type != CONFIG_SECTION && flag.len && str_equal(name, flag))
+			return true;
+	}
+	return false;
+}
+
 static bool is_of_a_cluster(struct str name)
 {
-	for (size_t i = 0; name.ptr && i < sizeof(families) / sizeof(families[0]); i++)
+	if (!name.ptr || is_ours(&server_config_schema, name))
+		return false;
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
 		if (str_starts_with(name, str_of(families[i])))
 			return true;
 	return false;

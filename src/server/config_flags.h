@@ -16,5 +16,9 @@ extern const struct config_schema server_config_schema;
 /* The schema's own check of server.http_tls_config, for what flags made of it. */
 MUST_USE int server_tls_check(const void *tls, struct err *err);
 
+/* "20GiB", "50%" or "0"; of the two results one is 0. ERR_INVALID. */
+MUST_USE int server_retention_size(struct str text, uint64_t *ret_bytes, double *ret_share,
+				   struct err *err);
+
 /* A row of the file as relabel.h wants it; views into the row. */
 struct relabel_rule_spec server_relabel_spec(const struct server_relabel_row *row);

@@ -203,6 +203,31 @@ static const struct config_row http_rows[] = {
 
 static const struct config_schema http_schema = CONFIG_SCHEMA("server", server_http, http_rows);
 
+/* ---- limits.retention_overrides ---- */
+
+static const struct config_row retention_rows[] = {
+	{.key = "retention_period",
+	 .type = CONFIG_DURATION,
+	 CONFIG_FIELD(server_retention_row, period_ns),
+	 CONFIG_PRESENCE(server_retention_row, has_period),
+	 .help = "older profiles of this tenant are deleted; 0: never"},
+	{.key = "retention_size",
+	 .type = CONFIG_SIZE,
+	 CONFIG_FIELD(server_retention_row, size_bytes),
+	 .help = "most that this tenant takes on disk; 0: only the limit of all holds"},
+};
+
+static const struct config_schema retention_schema =
+	CONFIG_SCHEMA("retention_overrides", server_retention_row, retention_rows);
+
+static int check_limits(const void *target, struct err *err)
+{
+	const struct server_limits *limits = target;
+	uint64_t size_bytes;
+	double share;
+	return server_retention_size(limits->retention_size, &size_bytes, &share, err);
+}
+
 /* ---- limits ---- */
 
 #define LIMIT(key_, type_, field_, flag_, help_)                                     \
@@ -256,6 +281,19 @@ static const struct config_row limits_rows[] = {
 	 .help = "older profiles are deleted; 0: never"},
 	LIMIT("compactor_blocks_retention_period", CONFIG_DURATION, blocks_retention_ns,
 	      "compactor.blocks-retention-period", "the same, as Pyroscope 1.x calls it"),
+	{.key = "retention_size",
+	 .type = CONFIG_STRING,
+	 CONFIG_FIELD(server_limits, retention_size),
+	 .fallback = "50%",
+	 .flag = "retention-size",
+	 .help = "most that the store takes on disk, 20GiB or a share of its file system; the "
+		 "oldest "
+		 "days are deleted; 0: any"},
+	{.key = "retention_overrides",
+	 .type = CONFIG_NAMED,
+	 CONFIG_FIELD(server_limits, retention_rows),
+	 .section = &retention_schema,
+	 .help = "retention_period and retention_size of single tenants"},
 	{.key = "ingestion_relabeling_rules",
 	 .type = CONFIG_SECTIONS,
 	 CONFIG_FIELD(server_limits, relabel_rules),
@@ -312,7 +350,7 @@ static const struct config_row limits_rows[] = {
 };
 
 static const struct config_schema limits_schema =
-	CONFIG_SCHEMA("limits", server_limits, limits_rows);
+	CONFIG_SCHEMA("limits", server_limits, limits_rows, .check = check_limits);
 
 /* ---- the whole ---- */
 
@@ -342,6 +380,16 @@ static const struct config_row top_rows[] = {
 	{TOP("limits", CONFIG_SECTION, limits), .section = &limits_schema, .flag = ""},
 	{TOP("pyroscopedb.data_path", CONFIG_STRING, data_path), .flag = "pyroscopedb.data-path",
 	 .help = "directory of the store (./data)"},
+	{TOP("pyroscopedb.min_free_disk_gb", CONFIG_FLOAT, free_gib), .fallback = "10", .min = 0,
+	 .max = 1e9, .flag = "pyroscopedb.retention-policy-min-free-disk-gb",
+	 .help = "while less is free (and less than the share below) the oldest days are deleted"},
+	{TOP("pyroscopedb.min_disk_available_percentage", CONFIG_FLOAT, free_share),
+	 .fallback = "0.05", .min = 0, .max = 1,
+	 .flag = "pyroscopedb.retention-policy-min-disk-available-percentage",
+	 .help = "the same as a share of the file system, 0 to 1"},
+	{TOP("pyroscopedb.disable_enforcement", CONFIG_BOOL, free_ignored),
+	 .flag = "pyroscopedb.retention-policy-disable",
+	 .help = "do not delete for the two above; the reserve of the disk still counts"},
 	{TOP("store.memory", CONFIG_SIZE, memory_bytes), .fallback = "256MiB",
 	 .min = 16.0 * 1024 * 1024, .max = 1e15, .flag = "store.memory",
 	 .help = "most that the store's buffers, caches and queries take together"},
@@ -376,10 +424,7 @@ static const struct config_row top_rows[] = {
 	IGNORED("pyroscopedb.max_block_duration"),
 	IGNORED("pyroscopedb.row_group_target_size"),
 	IGNORED("pyroscopedb.symbols_partition_label"),
-	IGNORED("pyroscopedb.min_free_disk_gb"),
-	IGNORED("pyroscopedb.min_disk_available_percentage"),
 	IGNORED("pyroscopedb.enforcement_interval"),
-	IGNORED("pyroscopedb.disable_enforcement"),
 	IGNORED("api"),
 	IGNORED("metastore"),
 	IGNORED("distributor"),

@@ -13,6 +13,7 @@
 #include "server/debuginfod.h"
 #include "server/ingest.h"
 #include "server/pages.h"
+#include "server/retention.h"
 #include "server/symbols_api.h"
 #include "store/engine.h"
 
@@ -112,18 +113,14 @@ static struct str data_path(const struct server_config *config)
 
 static int open_store(struct server *server, const struct server_config *config, struct err *err)
 {
-	const struct server_limits *limits = &config->limits;
 	struct str path = arena_printf(&server->arena, "%.*s/store", STR_ARG(data_path(config)));
 	if (!path.ptr)
 		return err_set(err, ERR_NOMEM, "no memory for the path of the store");
-	int64_t retention_ns = limits->blocks_retention_ns > 0 ? limits->blocks_retention_ns
-							       : limits->retention_ns;
-	struct store_options options = {
-		.path = path.ptr,
-		.memory_bytes = config->memory_bytes,
-		.retention = {.age_ns = retention_ns > 0 ? (uint64_t)retention_ns : 0},
-	};
-	int rc = fd_make_dirs(path.ptr, 0750, err);
+	struct store_options options = {.path = path.ptr, .memory_bytes = config->memory_bytes};
+	int rc = server_retention(config, &server->arena, &options.retention, err);
+	if (rc)
+		return rc;
+	rc = fd_make_dirs(path.ptr, 0750, err);
 	if (rc)
 		return err_wrap(err, "making the directory of the store (-pyroscopedb.data-path)");
 	return store_open(&options, &server->store, err);

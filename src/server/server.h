@@ -44,7 +44,16 @@ struct server_limits {
 	int64_t query_length_ns, query_lookback_ns;
 	int64_t flame_nodes_default, flame_nodes_max;
 	int64_t retention_ns, blocks_retention_ns;
-	struct config_items relabel_rules; /* of struct server_relabel_row */
+	struct str retention_size;	    /* "50%", "10GiB" or "0" */
+	struct config_items retention_rows; /* of struct server_retention_row, by tenant */
+	struct config_items relabel_rules;  /* of struct server_relabel_row */
+};
+
+/* What is not given is as for everybody. */
+struct server_retention_row {
+	bool has_period;
+	int64_t period_ns;
+	uint64_t size_bytes;
 };
 
 struct server_relabel_row {
@@ -60,6 +69,9 @@ struct server_config {
 		data_path; /* "": storage.filesystem.dir, else ./data; the store is in its "store" */
 	struct str storage_backend, storage_dir;
 	uint64_t memory_bytes; /* of the store; 0: its default */
+	double free_gib,
+		free_share; /* of its disk: while less than both is free, days are dropped */
+	bool free_ignored;
 	struct str target;
 	struct str
 		debuginfod_url; /* where symbols of frames without names are fetched; "": nowhere */

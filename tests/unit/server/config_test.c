@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "server/retention.h"
 #include "server/server.h"
 
 struct fixture {
@@ -137,6 +138,84 @@ static void flags_win_over_the_file(void **state)
 	assert_true(f->config.memory_bytes == 64ull << 20);
 }
 
+/* ---- retention ---- */
+
+static struct store_retention retention_of(struct fixture *f)
+{
+	struct store_retention retention;
+	must(f, server_retention(&f->config, &f->arena, &retention, &f->err));
+	return retention;
+}
+
+static void by_default_half_of_the_disk_is_used_and_some_of_it_kept_free(void **state)
+{
+	struct fixture *f = *state;
+	must(f, load(f, (char *[]){NULL}));
+	struct store_retention retention = retention_of(f);
+	assert_true(retention.age_ns == 31ull * 24 * 3600 * NS_PER_S);
+	assert_int_equal(retention.size_bytes, 0);
+	assert_true(retention.size_share > 0.499 && retention.size_share < 0.501);
+	assert_true(retention.free_bytes == 10ull << 30);
+	assert_true(retention.free_share > 0.049 && retention.free_share < 0.051);
+	assert_int_equal(retention.override_count, 0);
+}
+
+static void tenants_have_their_own_retention_and_inherit_the_rest(void **state)
+{
+	struct fixture *f = *state;
+	char free_gb[] = "-pyroscopedb.retention-policy-min-free-disk-gb=3";
+	write_file(f, "limits:\n  retention_period: 5d\n  retention_size: 20GiB\n"
+		      "  retention_overrides:\n    a: {retention_period: 90d}\n"
+		      "    b/c: {retention_size: 5GiB}\n    ever: {retention_period: 0}\n"
+		      "pyroscopedb:\n  min_disk_available_percentage: 0.1\n");
+	must(f, LOAD(f, f->flag, free_gb));
+	struct store_retention retention = retention_of(f);
+	const struct store_override *overrides = retention.overrides;
+	const uint64_t day_ns = 24ull * 3600 * NS_PER_S;
+	assert_int_equal(f->warnings.len, 0);
+	assert_true(retention.age_ns == 5 * day_ns);
+	assert_true(retention.size_bytes == 20ull << 30 && retention.size_share == 0);
+	assert_true(retention.free_bytes == 3ull << 30);
+	assert_true(retention.free_share > 0.09 && retention.free_share < 0.11);
+	assert_int_equal(retention.override_count, 3);
+	assert_str(overrides[0].tenant, "a");
+	assert_true(overrides[0].age_ns == 90 * day_ns && overrides[0].size_bytes == 0);
+	assert_str(overrides[1].tenant, "b/c");
+	assert_true(overrides[1].age_ns == 5 * day_ns && overrides[1].size_bytes == 5ull << 30);
+	assert_str(overrides[2].tenant, "ever");
+	assert_true(overrides[2].age_ns == 0);
+}
+
+static void the_disk_of_others_may_be_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	char disable[] = "-pyroscopedb.retention-policy-disable", none[] = "-retention-size=0";
+	char age[] = "-compactor.blocks-retention-period=48h";
+	must(f, LOAD(f, disable, none, age));
+	struct store_retention retention = retention_of(f);
+	assert_int_equal(retention.free_bytes, 0);
+	assert_int_equal(retention.size_bytes, 0);
+	assert_true(retention.size_share == 0 && retention.free_share == 0);
+	assert_true(retention.age_ns == 48ull * 3600 * NS_PER_S);
+	assert_int_equal(f->warnings.len, 0);
+}
+
+static void a_size_that_is_none_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const wrong[] = {"110%", "x", "%", "-1%", "nan%", "5 apples"};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char flag[64], text[128];
+		snprintf(flag, sizeof(flag), "-retention-size=%s", wrong[i]);
+		assert_int_equal(LOAD(f, flag), ERR_INVALID);
+		assert_non_null(strstr(f->err.text, "neither a size (20GiB) nor a share"));
+		snprintf(text, sizeof(text), "limits:\n  retention_size: \"%s\"\n", wrong[i]);
+		write_file(f, text);
+		assert_int_equal(LOAD(f, f->flag), ERR_INVALID);
+		assert_non_null(strstr(f->err.text, f->path));
+	}
+}
+
 static void what_a_drop_in_must_take_is_taken(void **state)
 {
 	char *argv[] = {
@@ -256,6 +335,10 @@ int main(void)
 		TEST(defaults_are_those_of_pyroscope),
 		TEST(the_documented_recipe_loads),
 		TEST(flags_win_over_the_file),
+		TEST(by_default_half_of_the_disk_is_used_and_some_of_it_kept_free),
+		TEST(tenants_have_their_own_retention_and_inherit_the_rest),
+		TEST(the_disk_of_others_may_be_left_alone),
+		TEST(a_size_that_is_none_is_refused),
 		TEST(what_a_drop_in_must_take_is_taken),
 		TEST(keys_of_a_cluster_are_warned_about_once_each),
 		TEST(unknown_keys_and_flags_are_refused_with_a_hint),
