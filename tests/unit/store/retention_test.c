@@ -482,19 +482,18 @@ static void without_memory_a_round_fails_and_the_next_one_works(void **state)
 						  .override_count = 1};
 	struct err err;
 	uint32_t days = 0;
-	int rc = ERR_NOMEM;
 	for (unsigned i = 0; i < 6; i++) {
 		must(write_big(f->store, STR("t"), i, FIRST_NS + i * DAY_NS, &err), &err);
 		write_tiny(f->store, STR("other"), i, FIRST_NS + i * DAY_NS);
 	}
 	must(rocks_flush(f->store->rocks, &err), &err);
-	unsigned nth = 0;
-	while (rc) {
-		assert_true(nth < 1000);
+	uint64_t nth = 0, made = 0;
+	while (made >= nth) {
+		write_tiny(f->store, STR("other"), 10 + (unsigned)nth, FIRST_NS);
 		mem_fail_nth(++nth);
-		rc = store_set_retention(f->store, &retention, &err);
+		int rc = store_set_retention(f->store, &retention, &err);
 		rc = rc ? rc : retention_run(f->store, FIRST_NS + 6 * DAY_NS, &days, &err);
-		mem_fail_nth(0);
+		made = mem_fail_nth(0);
 		assert_true(rc == 0 || rc == ERR_NOMEM);
 	}
 	assert_true(nth > 3);
