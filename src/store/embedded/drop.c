@@ -1,4 +1,4 @@
-/* Dropping days: every key of each part of a tenant is deleted, all in one synced
+/* Dropping days: every key of each part of a tenant's day is deleted, in one synced
  * batch; then the space is given back at once, by rewriting the files that held
  * them without them. What a view that is still open looks at has to stay, so we
  * wait a little for the oldest of them. Whole files are not deleted in RocksDB's
@@ -17,7 +17,6 @@ enum {
 	PARTS = 3 + LEVEL_COUNT - 1,
 	WAIT_S = 30, /* for the queries that look at what was dropped */
 	WAIT_STEP_NS = 10 * 1000 * 1000,
-	FORGET_ALL = 8, /* so many tenants: it is quicker to forget everything */
 };
 
 struct part {
@@ -41,93 +40,100 @@ void drops_deinit(struct drops *drops)
 	*drops = (struct drops){0};
 }
 
-static void parts_of(const struct drop *drop, struct part ret[PARTS])
+/* Of the days in [from, to). */
+static void parts_of(uint32_t tenant, uint32_t from, uint32_t to, struct part ret[PARTS])
 {
-	uint32_t tenant = drop->tenant, to = drop->before;
-	ret[0] = (struct part){FAMILY_META, key_meta_day(tenant, 0), key_meta_day(tenant, to)};
-	ret[1] = (struct part){FAMILY_SERIES, key_kind_u32(tenant, KEY_DAY, 0),
+	ret[0] = (struct part){FAMILY_META, key_meta_day(tenant, from), key_meta_day(tenant, to)};
+	ret[1] = (struct part){FAMILY_SERIES, key_kind_u32(tenant, KEY_DAY, from),
 			       key_kind_u32(tenant, KEY_DAY, to)};
-	ret[2] = (struct part){FAMILY_SAMPLES, key_samples_day(tenant, 0),
+	ret[2] = (struct part){FAMILY_SAMPLES, key_samples_day(tenant, from),
 			       key_samples_day(tenant, to)};
 	for (unsigned level = LEVEL_MINUTE; level < LEVEL_COUNT; level++)
 		ret[2 + level] =
-			(struct part){FAMILY_ROLLUPS, key_sums_day(tenant, (uint8_t)level, 0),
+			(struct part){FAMILY_ROLLUPS, key_sums_day(tenant, (uint8_t)level, from),
 				      key_sums_day(tenant, (uint8_t)level, to)};
 }
 
 /* ---- deleting ---- */
 
-/* How many days have totals there. */
-static int count_days(const struct rocks_view *view, const struct drop *drop, uint32_t *ret,
-		      struct err *err)
+/* The first of the days that has totals. Without a snapshot: nobody writes meanwhile. */
+static int first_day(struct rocks *rocks, const struct drop *drop, bool *ret_found, uint32_t *ret,
+		     struct err *err)
 {
+	const struct rocks_view newest = {.rocks = rocks};
 	struct key from = key_meta_day(drop->tenant, 0);
 	struct key to = key_meta_day(drop->tenant, drop->before);
 	struct rocks_iter iter;
-	rocks_iter_open(view, FAMILY_META, &from, &to, false, &iter);
-	for (; rocks_iter_valid(&iter); rocks_iter_next(&iter))
-		(*ret)++;
+	uint32_t tenant;
+	rocks_iter_open(&newest, FAMILY_META, &from, &to, false, &iter);
+	*ret_found =
+		rocks_iter_valid(&iter) && key_parse_meta_day(rocks_iter_key(&iter), &tenant, ret);
 	int rc = rocks_iter_check(&iter, err);
 	rocks_iter_close(&iter);
 	return rc;
 }
 
-static int count_all(struct rocks *rocks, const struct drops *drops, uint32_t *ret, struct err *err)
-{
-	struct rocks_view view;
-	int rc = 0;
-	*ret = 0;
-	rocks_view_open(rocks, &view);
-	for (size_t i = 0; !rc && i < drops->count; i++)
-		rc = count_days(&view, &drops->list[i], ret, err);
-	rocks_view_close(&view);
-	return rc;
-}
-
-static int write_ranges(struct rocks *rocks, const struct drops *drops, struct err *err)
+static int write_deletions(struct rocks *rocks, uint32_t tenant, uint32_t from, uint32_t to,
+			   struct err *err)
 {
 	rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+	struct part parts[PARTS];
 	int rc = 0;
-	for (size_t i = 0; !rc && i < drops->count; i++) {
-		struct part parts[PARTS];
-		parts_of(&drops->list[i], parts);
-		for (size_t p = 0; !rc && p < PARTS; p++)
-			rc = rocks_delete_range(rocks, batch, parts[p].family, &parts[p].from,
-						&parts[p].to, err);
-	}
-	rc = rc ? rc : rocks_write_synced(rocks, batch, err);
+	parts_of(tenant, from, to, parts);
+	for (size_t p = 0; !rc && p < PARTS; p++)
+		rc = rocks_delete_range(rocks, batch, parts[p].family, &parts[p].from, &parts[p].to,
+					err);
+	if (!rc && rocksdb_writebatch_count(batch))
+		rc = rocks_write_synced(rocks, batch, err);
 	rocksdb_writebatch_destroy(batch);
 	return rc;
 }
 
-/* The writer remembers totals and marks of days that are gone. */
-static void forget(struct txn *txn, const struct drops *drops)
+/* Under commit_lock. The writer remembers totals and marks of days that are gone, and answers are kept. */
+static int delete_now(struct store *store, uint32_t tenant, uint32_t from, uint32_t to,
+		      struct err *err)
 {
-	if (drops->count > FORGET_ALL)
-		txn_abort(txn);
-	for (size_t i = 0; drops->count <= FORGET_ALL && i < drops->count; i++)
-		txn_forget_days(txn, drops->list[i].tenant, drops->list[i].before);
+	int rc = write_deletions(store->rocks, tenant, from, to, err);
+	store->writer.broken = rc;
+	if (rc)
+		return rc;
+	txn_forget_days(&store->writer.txn, tenant, to);
+	answers_forget(store);
+	store->collector.due = true;
+	return 0;
 }
 
-/* *ret_sequence: views from there on see nothing of them. */
-static int delete_days(struct store *store, const struct drops *drops, uint32_t *ret_days,
-		       uint64_t *ret_sequence, struct err *err)
+/* One day of it, so that neither the batch gets large nor the writer waits long. Without one
+ * (*ret_found), what else there may be. */
+static int delete_day(struct store *store, const struct drop *drop, bool *ret_found,
+		      uint64_t *ret_sequence, struct err *err)
 {
+	uint32_t first = 0;
 	pthread_mutex_lock(&store->writer.commit_lock);
 	/* A full disk keeps commits from opening the database anew, and this may make room. */
 	int rc = writer_repair(store, err);
-	rc = rc ? rc : count_all(store->rocks, drops, ret_days, err);
-	if (!rc) {
-		rc = write_ranges(store->rocks, drops, err);
-		store->writer.broken = rc;
-	}
-	if (!rc) {
-		forget(&store->writer.txn, drops);
-		answers_forget(store);
+	rc = rc ? rc : first_day(store->rocks, drop, ret_found, &first, err);
+	if (!rc)
+		rc = *ret_found ? delete_now(store, drop->tenant, first, first + 1, err)
+				: delete_now(store, drop->tenant, 0, drop->before, err);
+	if (!rc)
 		*ret_sequence = rocks_sequence(store->rocks);
-		store->collector.due = true;
-	}
 	pthread_mutex_unlock(&store->writer.commit_lock);
+	return rc;
+}
+
+/* *ret_sequence: views from there on see nothing of them. */
+static int delete_days(struct store *store, const struct drops *drops, uint32_t *days,
+		       uint64_t *ret_sequence, struct err *err)
+{
+	int rc = 0;
+	for (size_t i = 0; !rc && i < drops->count; i++) {
+		bool found = true;
+		while (!rc && found) {
+			rc = delete_day(store, &drops->list[i], &found, ret_sequence, err);
+			*days += !rc && found;
+		}
+	}
 	return rc;
 }
 
@@ -160,7 +166,7 @@ static int give_all_back(struct store *store, const struct drops *drops, struct 
 	int rc = rocks_flush(store->rocks, err);
 	for (size_t i = 0; !rc && i < drops->count; i++) {
 		struct part parts[PARTS];
-		parts_of(&drops->list[i], parts);
+		parts_of(drops->list[i].tenant, 0, drops->list[i].before, parts);
 		for (size_t p = 0; p < PARTS && !store_interrupted(store); p++)
 			rocks_compact(store->rocks, parts[p].family, &parts[p].from, &parts[p].to);
 	}
@@ -184,10 +190,12 @@ int drops_run(struct store *store, const struct drops *drops, uint32_t *ret_days
 {
 	uint64_t sequence = 0;
 	*ret_days = 0;
-	int rc = drops->count ? delete_days(store, drops, ret_days, &sequence, err) : 0;
-	if (!rc)
-		metric_add(&store_days_dropped_total, *ret_days);
-	return rc || !drops->count ? rc : give_back(store, drops, sequence, err);
+	int rc = delete_days(store, drops, ret_days, &sequence, err);
+	metric_add(&store_days_dropped_total, *ret_days);
+	if (!rc && drops->count)
+		return give_back(store, drops, sequence, err);
+	store->retention.unfinished |= *ret_days > 0;
+	return rc;
 }
 
 /* ---- later ---- */
