@@ -36,7 +36,7 @@ static const struct group groups[] = {
 	{"the first program", "user", "2", 1, 1, 25, 99},
 	{"the first that is deep", "user", "0.5", 100, 1, 10, 99},
 	{"user code", "user", "2", 1, 1, 50, 1},
-	{"system calls", "kernel", "2", 1, 1, 50, 1},
+	{"system calls", "kernel", "4", 1, 1, 50, 1},
 	/* The first samples wait for user space with the top of the stack only. */
 	{"1000 calls deep", "user", "1", 1000, 1, 25, 10},
 	{"short programs", "user", "0.1", 3, SHORT_RUNS, 3 * SHORT_RUNS, 1},

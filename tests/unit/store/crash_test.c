@@ -22,8 +22,9 @@ enum { ROUNDS = 12 };
 #else
 enum { ROUNDS = 100 };
 #endif
-/* A fresh store now and then, so that what is checked does not grow for ever. */
-enum { ROUNDS_A_STORE = 40, WAIT_MAX_MS = 150 };
+/* A fresh store now and then: what is checked must not grow for ever, and an answer of one group for each
+ * batch has to fit into a query's memory, however many batches a fast machine writes between two kills. */
+enum { ROUNDS_A_STORE = 40, BATCHES_A_STORE = 2500, WAIT_MAX_MS = 150 };
 
 struct crash {
 	char path[64];
@@ -31,6 +32,7 @@ struct crash {
 	struct random random;
 	uint32_t batches, questions, refused;
 	double slowest_ms;
+	unsigned rounds; /* of this store */
 };
 
 static void run_load(void *argument)
@@ -87,6 +89,7 @@ static void begin_store(struct crash *crash)
 {
 	temp_directory(crash->path);
 	crash->ledger = ledger_create();
+	crash->rounds = 0;
 }
 
 static void end_store(struct crash *crash)
@@ -104,6 +107,12 @@ static void end_store(struct crash *crash)
 	remove_directory(crash->path);
 }
 
+static bool is_full(const struct crash *crash)
+{
+	return crash->rounds >= ROUNDS_A_STORE ||
+	       atomic_load(&crash->ledger->next) > BATCHES_A_STORE;
+}
+
 static void nothing_acknowledged_is_lost_and_nothing_counts_twice(void **state)
 {
 	struct crash crash = {.random = {(uint64_t)getpid()}};
@@ -111,11 +120,12 @@ static void nothing_acknowledged_is_lost_and_nothing_counts_twice(void **state)
 	(void)state;
 	begin_store(&crash);
 	for (unsigned round = 0; round < rounds; round++) {
-		if (round && round % ROUNDS_A_STORE == 0) {
+		if (is_full(&crash)) {
 			end_store(&crash);
 			begin_store(&crash);
 		}
 		kill_once(&crash, round);
+		crash.rounds++;
 	}
 	end_store(&crash);
 	print_message("%u kills, %u batches, %u answers checked, slowest start %.0f ms\n", rounds,
