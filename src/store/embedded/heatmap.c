@@ -5,35 +5,57 @@
 
 #include "store/embedded/answer.h"
 
+struct bounds {
+	bool any;
+	int64_t min, max;
+};
+
 struct heatmap {
 	struct groups groups;
 	struct query *query;
 	const struct store_heatmap_options *options;
 	struct grid grid;
-	bool any;
-	int64_t min, max;
+	struct bounds bounds; /* what the first scan found; the second only reads it */
 };
 
 /* ---- the first scan ---- */
 
+static void bounds_widen(struct bounds *bounds, int64_t min, int64_t max)
+{
+	bounds->min = bounds->any && bounds->min < min ? bounds->min : min;
+	bounds->max = bounds->any && bounds->max > max ? bounds->max : max;
+	bounds->any = true;
+}
+
 static int note_values(struct scan *scan, void *context, struct err *err)
 {
-	struct heatmap *heatmap = context;
 	const int64_t *values;
 	int rc = scan_column(scan, BLOCK_VALUE, &values, err);
 	if (rc)
 		return rc;
-	int64_t first = values[scan->all ? 0 : scan->rows[0]];
-	int64_t min = heatmap->any ? heatmap->min : first,
-		max = heatmap->any ? heatmap->max : first;
+	int64_t min = values[scan->all ? 0 : scan->rows[0]], max = min;
 	for (size_t i = 0; i < scan->row_count; i++) {
 		int64_t value = values[scan->all ? i : scan->rows[i]];
 		min = value < min ? value : min;
 		max = value > max ? value : max;
 	}
-	heatmap->any = true;
-	heatmap->min = min;
-	heatmap->max = max;
+	bounds_widen(context, min, max);
+	return 0;
+}
+
+static int fork_bounds(const void *context, struct query *query, void **ret, struct err *err)
+{
+	(void)context;
+	*ret = query_alloc(query, 1, sizeof(struct bounds), err);
+	return *ret ? 0 : ERR_LIMIT;
+}
+
+static int absorb_bounds(void *context, void *forked, struct err *err)
+{
+	const struct bounds *from = forked;
+	(void)err;
+	if (from->any)
+		bounds_widen(context, from->min, from->max);
 	return 0;
 }
 
@@ -41,8 +63,9 @@ static int note_values(struct scan *scan, void *context, struct err *err)
 
 static uint64_t row_of(const struct heatmap *heatmap, int64_t value)
 {
-	uint64_t range = (uint64_t)heatmap->max - (uint64_t)heatmap->min;
-	uint64_t above = (uint64_t)value - (uint64_t)heatmap->min;
+	const struct bounds *bounds = &heatmap->bounds;
+	uint64_t range = (uint64_t)bounds->max - (uint64_t)bounds->min;
+	uint64_t above = (uint64_t)value - (uint64_t)bounds->min;
 	if (above >= range)
 		return range ? STORE_HEATMAP_ROWS - 1 : 0;
 	return (uint64_t)((unsigned __int128)above * STORE_HEATMAP_ROWS / range);
@@ -104,24 +127,10 @@ static int fork_heatmap(const void *context, struct query *query, void **ret, st
 		.query = query,
 		.options = from->options,
 		.grid = from->grid,
-		.min = from->min,
-		.max = from->max,
+		.bounds = from->bounds,
 	};
 	return groups_init(&heatmap->groups, query, from->options->group_by,
 			   from->options->group_count, err);
-}
-
-static int absorb_values(void *context, void *forked, struct err *err)
-{
-	struct heatmap *heatmap = context;
-	const struct heatmap *from = forked;
-	(void)err;
-	if (!from->any)
-		return 0;
-	heatmap->min = heatmap->any && heatmap->min < from->min ? heatmap->min : from->min;
-	heatmap->max = heatmap->any && heatmap->max > from->max ? heatmap->max : from->max;
-	heatmap->any = true;
-	return 0;
 }
 
 static int absorb_cells(void *context, void *forked, struct err *err)
@@ -228,11 +237,12 @@ static int rank(struct heatmap *heatmap, struct arena *arena, struct ranked **re
 
 static void set_rows(const struct heatmap *heatmap, struct store_heatmap *ret)
 {
-	double range = (double)((uint64_t)heatmap->max - (uint64_t)heatmap->min);
-	ret->min = heatmap->min;
-	ret->max = heatmap->max;
+	const struct bounds *bounds = &heatmap->bounds;
+	double range = (double)((uint64_t)bounds->max - (uint64_t)bounds->min);
+	ret->min = bounds->min;
+	ret->max = bounds->max;
 	for (unsigned i = 0; i < STORE_HEATMAP_ROWS; i++)
-		ret->row_min[i] = (double)heatmap->min + range * i / STORE_HEATMAP_ROWS;
+		ret->row_min[i] = (double)bounds->min + range * i / STORE_HEATMAP_ROWS;
 }
 
 static int build(struct heatmap *heatmap, struct arena *arena, struct store_heatmap *ret,
@@ -260,21 +270,27 @@ static int build(struct heatmap *heatmap, struct arena *arena, struct store_heat
 
 static int scan_twice(struct heatmap *heatmap, const roaring_bitmap_t *series, struct err *err)
 {
-	struct scan_job job = {
+	const struct scan_job first = {
 		.borders = heatmap->grid.borders,
 		.raw = true, /* sums have no values of samples */
 		.visit = note_values,
+		.context = &heatmap->bounds,
+		.fork = fork_bounds,
+		.absorb = absorb_bounds,
+	};
+	const struct scan_job second = {
+		.borders = heatmap->grid.borders,
+		.raw = true,
+		.visit = count_block,
 		.context = heatmap,
 		.fork = fork_heatmap,
-		.absorb = absorb_values,
+		.absorb = absorb_cells,
 		.release = release_heatmap,
 	};
-	int rc = scan_series(heatmap->query, series, &job, err);
-	if (rc || !heatmap->any)
+	int rc = scan_series(heatmap->query, series, &first, err);
+	if (rc || !heatmap->bounds.any)
 		return rc;
-	job.visit = count_block;
-	job.absorb = absorb_cells;
-	return scan_series(heatmap->query, series, &job, err);
+	return scan_series(heatmap->query, series, &second, err);
 }
 
 int answer_heatmap(struct query *query, const struct store_heatmap_options *options,

@@ -45,7 +45,8 @@ void bytes_change(struct bytes *bytes, const struct change *change)
 	}
 	if (change->at + change->len > bytes->len)
 		bytes_set_size(bytes, change->at + change->len);
-	memcpy(bytes->ptr + change->at, change->bytes, change->len);
+	if (change->len)
+		memcpy(bytes->ptr + change->at, change->bytes, change->len);
 }
 
 static void add_change(struct disk *disk, const struct shim_record *record, bool resize)
