@@ -65,7 +65,9 @@ static const struct program programs[] = {
 	 "done",
 	 NULL},
 	{"gzip", "while :; do gzip -9 -c /usr/lib/x86_64-linux-gnu/libLLVM-14.so.1; done", NULL},
-	{"rocksdb", "mkdir $1/store; while :; do $2/bench/bench-store dir=$1/store samples=8000000; done", NULL},
+	{"rocksdb",
+	 "mkdir $1/store; while :; do $2/bench/bench-store dir=$1/store samples=8000000; done",
+	 NULL},
 	{"esbuild",
 	 "while :; do $2/tests/unit/elf/npm/node_modules/@esbuild/*/bin/esbuild --minify "
 	 "--target=es2020 $1/large.js; done",
