@@ -48,6 +48,8 @@ static const struct row rows[] = {
 	ROW(NUMBER, memory_bytes, "the store's memory; 0: its default"),
 	ROW(NUMBER, settle_s, "how long the store may take to settle before it is measured"),
 	ROW(TEXT, file, "replay: the recording"),
+	ROW(NUMBER, precision_ns,
+	    "replay: times are rounded down to a multiple, as store.time_precision says"),
 	ROW(REAL, minutes, "soak: how long"),
 	ROW(REAL, limit, "soak: samples per second of all clients; 0: as fast as they are taken"),
 	ROW(NUMBER, queriers, "soak: threads that ask"),
@@ -179,6 +181,7 @@ void params_parse(struct params *params, int argc, char **argv)
 				  .seed = 1,
 				  .settle_s = 120,
 				  .file = "bench/data/mixed.otlp.xz",
+				  .precision_ns = 1000000,
 				  .minutes = 30,
 				  .queriers = 1,
 				  .retention_h = 48};

@@ -25,6 +25,7 @@ struct params {
 	uint64_t memory_bytes, settle_s;
 	/* Replay and soak. */
 	const char *file;
+	uint64_t precision_ns;
 	double minutes, limit;
 	uint64_t queriers, retention_h;
 };

@@ -222,6 +222,7 @@ static void *replay_open(const struct params *params, unsigned number)
 	arena_init(&c->arena, 0);
 	ingest_config_default(&c->config);
 	c->config.default_service_from_executable = true;
+	c->config.time_precision_ns = params->precision_ns;
 	wire_limits_default(&c->limits);
 	check(relabel_create(NULL, 0, &c->relabel, &err), &err);
 	if (params->clients > params->services * params->hosts)

@@ -21,6 +21,7 @@ void ingest_config_default(struct ingest_config *config)
 		.stack_depth = 4096,
 		.symbol_bytes = 65535,
 		.reject_newer_ns = (uint64_t)3600 * NS_PER_S,
+		.time_precision_ns = NS_PER_MS,
 		.retry_ns = (uint64_t)5 * NS_PER_S,
 	};
 }

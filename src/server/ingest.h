@@ -41,6 +41,9 @@ struct ingest_config {
 	uint32_t symbol_bytes;	    /* names and file names are cut, default 65535 */
 	uint64_t reject_older_ns;   /* samples older than this are refused, default 0 */
 	uint64_t reject_newer_ns; /* samples ahead of our clock by more are refused, default 1 h */
+	/* Times are rounded down to a multiple, default 1 ms, in which all queries are asked (Pyroscope's
+	 * API, int64 start and end); the rest of a nanosecond count would be most of a stored sample. */
+	uint64_t time_precision_ns;
 	uint64_t
 		retry_ns; /* what RetryInfo and Retry-After tell a client at overload, default 5 s */
 };

@@ -16,6 +16,7 @@ struct converter {
 	const struct profile_dict *dict;
 	struct arena *arena;
 	uint64_t now_ns;
+	uint64_t rests; /* hash of what was cut off times */
 	struct frames *frames;
 	struct columns columns;
 	struct series_set series;
@@ -174,6 +175,18 @@ static bool in_window(const struct converter *c, uint64_t time_ns)
 	       c->now_ns - time_ns <= config->reject_older_ns;
 }
 
+/* What is cut off counts for the batch's identity: two requests of the same stacks within a millisecond are
+ * no retry of each other. */
+static void round_time(struct converter *c, struct store_sample *row)
+{
+	enum { MIX = 0x9e3779b1 };
+	if (c->config->time_precision_ns <= 1)
+		return;
+	uint64_t rest = row->time_ns % c->config->time_precision_ns;
+	row->time_ns -= rest;
+	c->rests = (c->rests ^ rest) * MIX;
+}
+
 /* A value of 0 adds nothing anywhere. */
 static void add_event(struct converter *c, struct job *job, int64_t series,
 		      struct store_sample *row, int64_t value, uint64_t time_ns)
@@ -187,6 +200,7 @@ static void add_event(struct converter *c, struct job *job, int64_t series,
 		discard(c, job, DISCARD_TIME, 1);
 		return;
 	}
+	round_time(c, row);
 	job->stored++;
 	row->value = scaled(value, job->type.scale);
 	if (row->value > 0)
@@ -332,15 +346,19 @@ static size_t copy_all_ids(const struct profile_batch *batch, uint8_t *ret)
 
 /* Two idle replicas may send equal samples of the same moment under the same labels; a retry of one of
  * them has also the profile ids that its sender drew. */
-static int show_identity(const struct profile_batch *batch, struct arena *arena,
+static int show_identity(const struct converter *c, const struct profile_batch *batch,
 			 struct store_batch *ret, struct err *err)
 {
 	size_t size_bytes = copy_all_ids(batch, NULL) * 16;
-	uint8_t *ids = arena_alloc(arena, size_bytes + 1);
+	uint8_t *ids = arena_alloc(c->arena, size_bytes + sizeof(c->rests));
 
 	if (!ids)
 		return no_memory(err);
 	copy_all_ids(batch, ids);
+	if (c->rests) {
+		memcpy(ids + size_bytes, &c->rests, sizeof(c->rests));
+		size_bytes += sizeof(c->rests);
+	}
 	ret->identity = str_make(ids, size_bytes);
 	return 0;
 }
@@ -361,7 +379,7 @@ int ingest_convert(const struct ingest_config *config, const struct relabel *rel
 	if (rc)
 		return rc;
 	frames_show(c.frames, ret);
-	rc = show_identity(batch, arena, ret, err);
+	rc = show_identity(&c, batch, ret, err);
 	rc = rc ? rc : columns_show(&c.columns, ret, err);
 	return rc ? rc : series_show(&c.series, ret, err);
 }

@@ -168,6 +168,8 @@ static int open_ingest(struct server *server, const struct server_config *config
 		ingest.reject_older_ns = (uint64_t)limits->reject_older_ns;
 	if (limits->reject_newer_ns > 0)
 		ingest.reject_newer_ns = (uint64_t)limits->reject_newer_ns;
+	if (config->time_precision_ns > 0)
+		ingest.time_precision_ns = (uint64_t)config->time_precision_ns;
 	return ingest_create(&ingest, server->store, &server->ingest, err);
 }
 

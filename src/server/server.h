@@ -68,7 +68,8 @@ struct server_config {
 	struct str
 		data_path; /* "": storage.filesystem.dir, else ./data; the store is in its "store" */
 	struct str storage_backend, storage_dir;
-	uint64_t memory_bytes; /* of the store; 0: its default */
+	uint64_t memory_bytes;	   /* of the store; 0: its default */
+	int64_t time_precision_ns; /* of stored samples; 0: default */
 	double free_gib,
 		free_share; /* of its disk: while less than both is free, days are dropped */
 	bool free_ignored;

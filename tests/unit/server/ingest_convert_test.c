@@ -122,6 +122,27 @@ static void a_profile_without_a_time_is_of_now(void **state)
 	assert_int_equal(f.rows.series[0].samples[0].time_ns, NOW_NS);
 }
 
+/* What lies between two multiples belongs to the earlier one, and still tells requests apart. */
+static void times_are_kept_as_precisely_as_configured(void **state)
+{
+	struct ingest_config defaults;
+	struct str identity;
+	(void)state;
+	ingest_config_default(&defaults);
+	assert_int_equal(defaults.time_precision_ns, NS_PER_MS);
+	f.config.time_precision_ns = NS_PER_MS;
+	add_sample(0);
+	add_time(NOW_NS - 1);
+	add_time(NOW_NS - NS_PER_MS);
+	convert_checked();
+	assert_int_equal(f.rows.series[0].samples[0].time_ns, NOW_NS - NS_PER_MS);
+	assert_int_equal(f.rows.series[0].samples[1].time_ns, NOW_NS - NS_PER_MS);
+	identity = f.rows.identity;
+	add_time(NOW_NS - 2);
+	convert_checked();
+	assert_false(str_equal(f.rows.identity, identity));
+}
+
 static void a_huge_value_stays_at_the_top(void **state)
 {
 	(void)state;
@@ -188,6 +209,7 @@ int main(void)
 		TEST(a_profile_without_a_type_costs_only_itself),
 		TEST(the_three_shapes_of_samples_are_understood),
 		TEST(a_profile_without_a_time_is_of_now),
+		TEST(times_are_kept_as_precisely_as_configured),
 		TEST(a_huge_value_stays_at_the_top),
 		TEST(negative_values_and_impossible_times_are_refused_one_by_one),
 		TEST(running_out_of_memory_is_an_error_at_every_point),

@@ -130,6 +130,7 @@ static inline int setup(void **state)
 	f = (struct fixture){0};
 	arena_init(&f.arena, 0);
 	ingest_config_default(&f.config);
+	f.config.time_precision_ns = 1;
 	must(relabel_create(NULL, 0, &f.relabel, NULL));
 	must(profile_batch_create(&f.arena, &f.batch, NULL));
 	must(profile_resource_add(f.batch, &f.resource, NULL));
