@@ -35,19 +35,6 @@ static bool is_busy(struct store *store)
 	return sizes.busy;
 }
 
-/* Maintenance does a bounded piece of work at a time; one that took no time had nothing left. */
-static void maintain(const struct params *params, struct store *store, uint64_t start_ns)
-{
-	enum { NOTHING_MS = 50 };
-	struct err err;
-	uint64_t now_ns;
-	do {
-		now_ns = clock_mono_ns();
-		check(store_maintain(store, clock_real_ns(), &err), &err);
-	} while (clock_mono_ns() - now_ns > NOTHING_MS * NS_PER_MS &&
-		 clock_mono_ns() - start_ns < params->settle_s * NS_PER_S);
-}
-
 void measure_settle(const struct params *params, struct store *store, const char *path)
 {
 	enum { QUIET_LOOKS = 3 };
@@ -57,7 +44,7 @@ void measure_settle(const struct params *params, struct store *store, const char
 	check(store_stats(store, &stats, &err), &err);
 	bench(params, "store.unsettled.bytes_per_sample",
 	      (double)disk_bytes(path) / (double)stats.samples, "B");
-	maintain(params, store, start_ns);
+	check(store_maintain(store, clock_real_ns(), &err), &err);
 	for (unsigned quiet = 0; quiet < QUIET_LOOKS;) {
 		quiet = is_busy(store) ? 0 : quiet + 1;
 		if (clock_mono_ns() - start_ns > params->settle_s * NS_PER_S)

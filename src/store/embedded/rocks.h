@@ -117,6 +117,9 @@ MUST_USE int rocks_range_bytes(const struct rocks *rocks, enum rocks_family fami
  * over in it gives its space back. What is still in memory is not in them. */
 void rocks_suggest_rewrite(struct rocks *rocks, enum rocks_family family, const struct key *from,
 			   const struct key *to);
+/* All files of a family are in the uppermost level: such a suggestion is not heard, since it passes over the
+ * lowest level that has files, and they are few. */
+bool rocks_is_flat(const struct rocks *rocks, enum rocks_family family);
 
 void rocks_view_open(struct rocks *rocks, struct rocks_view *ret);
 void rocks_view_close(struct rocks_view *view); /* a zeroed one is fine */

@@ -1,4 +1,6 @@
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "store/embedded/rocks.h"
 
@@ -12,6 +14,25 @@ void rocks_suggest_rewrite(struct rocks *rocks, enum rocks_family family, const 
 		rocksdb_suggest_compact_range_cf(rocks->db, rocks->family[family], from->bytes,
 						 from->len, to->bytes, to->len, &said);
 	rocksdb_free(said);
+}
+
+static bool level_is_empty(const struct rocks *rocks, enum rocks_family family, unsigned level)
+{
+	char property[64];
+	snprintf(property, sizeof(property), "rocksdb.num-files-at-level%u", level);
+	char *files = rocksdb_property_value_cf(rocks->db, rocks->family[family], property);
+	bool empty = files && strcmp(files, "0") == 0;
+	rocksdb_free(files);
+	return empty;
+}
+
+bool rocks_is_flat(const struct rocks *rocks, enum rocks_family family)
+{
+	enum { LEVELS = 7 }; /* rocksdb/advanced_options.h, num_levels */
+	bool flat = true;
+	for (unsigned level = 1; level < LEVELS && flat; level++)
+		flat = level_is_empty(rocks, family, level);
+	return flat;
 }
 
 int rocks_checkpoint(struct rocks *rocks, const char *path, struct err *err)

@@ -238,19 +238,26 @@ static void reclaim_day(struct store *store, struct unsettled_day *day)
 	day->reclaims = 0;
 }
 
+/* Everything that was flushed; few files when it is flat. */
+static bool flush_dead(struct store *store)
+{
+	struct err ignored; /* the next write will say it */
+	const struct key from = key_samples_day(0, 0), to = key_samples_day(UINT32_MAX, UINT32_MAX);
+	pthread_rwlock_rdlock(&store->rocks_lock);
+	bool written =
+		store->rocks && !store->rocks->read_only && !rocks_flush(store->rocks, &ignored);
+	if (written && rocks_is_flat(store->rocks, FAMILY_SAMPLES))
+		rocks_compact(store->rocks, FAMILY_SAMPLES, &from, &to);
+	pthread_rwlock_unlock(&store->rocks_lock);
+	return written;
+}
+
 /* When a day is done: the blocks that are gone lie about in files of upper levels, beside those that took
  * their place (measured: 13 bytes a sample until such files are rewritten, 7.5 after). */
 static void reclaim(struct store *store)
 {
 	struct unsettled *unsettled = unsettled_of(store);
-	struct err ignored; /* the next write will say it */
-	bool written = true;
-	if (any_to_reclaim(store)) {
-		pthread_rwlock_rdlock(&store->rocks_lock);
-		written = store->rocks && !store->rocks->read_only &&
-			  !rocks_flush(store->rocks, &ignored);
-		pthread_rwlock_unlock(&store->rocks_lock);
-	}
+	bool written = !any_to_reclaim(store) || flush_dead(store);
 	pthread_mutex_lock(&store->writer.commit_lock);
 	for (size_t i = 0; written && store->rocks && i < unsettled->day_count; i++)
 		if (is_done(&unsettled->days[i]))

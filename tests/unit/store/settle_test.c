@@ -170,6 +170,20 @@ static void a_busy_hour_takes_several_batches(void **state)
 	free_rows(&after);
 }
 
+static void merged_blocks_give_their_space_back(void **state)
+{
+	struct fixture *f = *state;
+	struct store_sizes before, after;
+	struct err err;
+	write_some(f, "t", 1, DAY_START(0), DAY_START(0) + NS_PER_HOUR, 250, 800);
+	store_close(f->store); /* into a file */
+	f->store = open_store(f->path);
+	must(store_sizes(f->store, &before, &err), &err);
+	maintain(f, LONG_AFTER);
+	must(store_sizes(f->store, &after, &err), &err);
+	assert_in_range(after.samples_bytes, 1, before.samples_bytes);
+}
+
 /* ---- step by step ---- */
 
 static void open_settler(struct fixture *f, struct settler *s, uint32_t tenant)
@@ -566,6 +580,7 @@ int main(void)
 		TEST(nothing_is_read_when_nothing_is_due),
 		TEST(late_samples_make_an_hour_wait_again),
 		TEST(a_busy_hour_takes_several_batches),
+		TEST(merged_blocks_give_their_space_back),
 		TEST(a_tiny_memory_gives_the_same_result),
 		TEST(late_samples_take_the_sum_of_their_day_away),
 		TEST(a_block_between_snapshot_and_commit_throws_the_result_away),
