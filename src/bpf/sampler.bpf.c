@@ -50,6 +50,8 @@ static const void *unwind_chunk(struct unwind_memory *m, __u32 place);
 struct unwind_walker;
 static __u32 unwind_find_mapping(struct unwind_walker *w, struct unwind_memory *m);
 static __u32 unwind_find_caller(struct unwind_walker *w, struct unwind_memory *m, __u32 word);
+static void unwind_find_handler(struct unwind_walker *w, struct unwind_memory *m);
+static __u32 unwind_find_copied(struct unwind_walker *w, struct unwind_memory *m);
 
 #include "unwind_step.h"
 
@@ -213,6 +215,36 @@ static __always_inline __u32 unwind_find_caller(struct unwind_walker *w, struct 
 	(void)w;
 	(void)m;
 	return (__u32)find_caller(word);
+}
+
+__noinline int find_copied(__u32 i)
+{
+	HIDE(i);
+	struct state *s = current_state();
+	return s ? (int)unwind_copied_from(&s->walker, &s->memory) : UNWIND_COPIED_UNREADABLE;
+}
+
+static __always_inline __u32 unwind_find_copied(struct unwind_walker *w, struct unwind_memory *m)
+{
+	(void)w;
+	(void)m;
+	return (__u32)find_copied(0);
+}
+
+__noinline int find_handler(__u32 i)
+{
+	HIDE(i);
+	struct state *s = current_state();
+	if (s)
+		unwind_handler_frame(&s->walker, &s->memory);
+	return 0;
+}
+
+static __always_inline void unwind_find_handler(struct unwind_walker *w, struct unwind_memory *m)
+{
+	(void)w;
+	(void)m;
+	find_handler(0);
 }
 
 /* ---- the walk ---- */

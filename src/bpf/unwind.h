@@ -83,6 +83,7 @@ enum unwind_fp {
 enum unwind_ra {
 	UNWIND_RA_AT_CFA,   /* *(CFA + ra_offset); x86-64: -8 always in practice */
 	UNWIND_RA_REGISTER, /* leaves only; arm64: the link register, x86-64: reg */
+	UNWIND_RA_HANDLER,  /* as AT_CFA, and the frame may be about to become that of a handler */
 };
 
 struct unwind_rule {

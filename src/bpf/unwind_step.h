@@ -19,6 +19,8 @@
  *	unwind_chunk(m, place)		the chunk of the space that a place is in, or NULL
  *	unwind_find_mapping(w, m)	unwind_search_mapping(), inlined or not
  *	unwind_find_caller(w, m, i)	unwind_caller_at(), inlined or not
+ *	unwind_find_handler(w, m)	unwind_handler_frame(), inlined or not
+ *	unwind_find_copied(w, m)	unwind_copied_from(), inlined or not
  *
  * Nothing here is trusted, neither tables nor stacks: every read in the space is
  * inside of a chunk by its mask, whatever the numbers there say.
@@ -52,7 +54,8 @@ struct unwind_walker {
 	struct unwind_mapping mapping;
 	__u64 table_vaddr;
 	__u32 page_count, rule_count;
-	__u64 at; /* the address to look up */
+	__u64 at;		    /* the address to look up */
+	__u64 caller_pc, caller_sp; /* unwind_handler_frame() */
 	__u64 bounced;
 	__u64 registers[UNWIND_REGISTERS]; /* where the thread was interrupted */
 };
@@ -347,6 +350,100 @@ static inline __attribute__((always_inline)) __u32 unwind_read_pc(struct unwind_
 	return unwind_read(m, at, ret) ? UNWIND_MORE : unwind_unreadable(w);
 }
 
+/* ---- on the way to a handler ---- */
+
+/* libgcc's _Unwind_RaiseException, _Unwind_Resume and their like end in the function that has a handler, in two
+ * moves: what was saved of that function's registers, and the return address into it, is copied over what this
+ * frame saved of its own caller's; then the epilogue restores them and sets sp to where that function is. After
+ * the first move the return address is right already, and the CFA is not: it is further up, behind the
+ * place that the address was copied from. */
+enum {
+	UNWIND_HANDLER_BYTES = 2048,	/* more than any of these functions has */
+	UNWIND_HANDLER_TURN = 16,	/* words */
+	UNWIND_HANDLER_WORDS = 1 << 10, /* of the frames between this one and the handler's */
+};
+
+/* Where the call in front of a return address goes to, x86-64. */
+static inline __attribute__((always_inline)) bool unwind_callee(struct unwind_memory *m,
+								__u64 address, __u64 *ret)
+{
+	__u64 code;
+	if (!unwind_code(m, address - 8, &code))
+		return false;
+	const __u64 target = address + (__u64)(__s64)(__s32)(code >> 32);
+	*ret = target;
+	if ((code >> 24 & 0xff) == 0xe8) /* call rel32 */
+		return true;
+	return (code >> 16 & 0xffff) == 0x15ff && unwind_code(m, target, ret); /* *x(%rip) */
+}
+
+/* Where a stub of a PLT goes to, once that is bound: [endbr64;] [bnd] jmp *x(%rip). */
+static inline __attribute__((always_inline)) bool unwind_behind_plt(struct unwind_memory *m,
+								    __u64 stub, __u64 *ret)
+{
+	__u64 code;
+	if (!unwind_code(m, stub, &code))
+		return false;
+	if ((code & 0xffffffff) == 0xfa1e0ff3) {
+		stub += 4;
+		if (!unwind_code(m, stub, &code))
+			return false;
+	}
+	if ((code & 0xff) == 0xf2) {
+		stub += 1;
+		code >>= 8;
+	}
+	return (code & 0xffff) == 0x25ff &&
+	       unwind_code(m, stub + 6 + (__u64)(__s64)(__s32)(code >> 16), ret);
+}
+
+/* Whether it is sure that w->caller_pc is behind a call of the function at w->pc. */
+static inline __attribute__((always_inline)) bool unwind_is_own_call(struct unwind_walker *w,
+								     struct unwind_memory *m)
+{
+	__u64 entry;
+	if (!unwind_callee(m, w->caller_pc, &entry))
+		return false;
+	if (w->pc - entry < UNWIND_HANDLER_BYTES)
+		return true;
+	return unwind_behind_plt(m, entry, &entry) && w->pc - entry < UNWIND_HANDLER_BYTES;
+}
+
+enum unwind_copied { UNWIND_COPIED_NO, UNWIND_COPIED_HERE, UNWIND_COPIED_UNREADABLE };
+
+/* Looks for w->caller_pc in so many words from w->at on, which becomes the address of the one that holds it, or
+ * goes behind them. */
+static inline __attribute__((always_inline)) enum unwind_copied unwind_copied_from(
+	struct unwind_walker *w, struct unwind_memory *m)
+{
+	__u64 word;
+	for (__u32 i = 0; i < UNWIND_HANDLER_TURN; i++) {
+		if (!unwind_read(m, w->at, &word))
+			return UNWIND_COPIED_UNREADABLE;
+		if (word == w->caller_pc)
+			return UNWIND_COPIED_HERE;
+		w->at += sizeof(word);
+	}
+	return UNWIND_COPIED_NO;
+}
+
+/* Sets w->caller_sp, which is the CFA by the rule, right if it is not. A caller that called this function has its
+ * frame at the CFA; and an address that is nowhere above has not been copied. */
+static inline __attribute__((always_inline)) void unwind_handler_frame(struct unwind_walker *w,
+								       struct unwind_memory *m)
+{
+	if (unwind_is_own_call(w, m))
+		return;
+	w->at = w->caller_sp;
+	for (__u32 i = 0; i < UNWIND_HANDLER_WORDS / UNWIND_HANDLER_TURN; i++) {
+		const enum unwind_copied copied = unwind_find_copied(w, m);
+		if (copied == UNWIND_COPIED_HERE)
+			w->caller_sp = w->at + 8;
+		if (copied != UNWIND_COPIED_NO)
+			return;
+	}
+}
+
 /* Nothing of the walker's frame changes unless the walk goes on. */
 static inline __attribute__((always_inline)) __u32 unwind_apply(struct unwind_walker *w,
 								struct unwind_memory *m,
@@ -375,6 +472,12 @@ static inline __attribute__((always_inline)) __u32 unwind_apply(struct unwind_wa
 	pc &= ~unwind_pac_mask(m);
 	if (pc == 0)
 		return UNWIND_END_ROOT;
+	if (rule->ra == UNWIND_RA_HANDLER && !arm64) {
+		w->caller_pc = pc;
+		w->caller_sp = cfa;
+		unwind_find_handler(w, m);
+		cfa = w->caller_sp;
+	}
 	w->no_fp = !signal &&
 		   (rule->fp == UNWIND_FP_LOST || (w->no_fp && rule->fp != UNWIND_FP_AT_CFA));
 	w->pc = pc;

@@ -56,6 +56,7 @@ struct cfi_state {
 	uint32_t cfa_reg;
 	int64_t cfa_offset, cfa_add;
 	struct cfi_reg fp, ra;
+	uint8_t saved; /* bit N: the caller's register N is at a place below the CFA; fp and ra have no bit */
 };
 
 /* DWARF expressions that call frame information is known to use; anything else is CFI_CFA_OTHER,

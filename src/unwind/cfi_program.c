@@ -1,6 +1,7 @@
 /* Call frame instructions: DWARF 5 section 6.4.2, values in 7.24; what GNU, MIPS
  * and ARM added. Only three columns are kept: CFA, frame pointer, return
- * address; opcodes about other registers are read over. */
+ * address. Of the first few other registers is known whether they are saved;
+ * else opcodes about them are read over. */
 #include "unwind/cfi.h"
 
 #include <elf.h>
@@ -43,6 +44,8 @@ enum {
 	DW_CFA_GNU_NEGATIVE_OFFSET_EXTENDED = 0x2f,
 };
 
+enum { SAVED_REGISTERS = 8 }; /* bits of cfi_state.saved */
+
 /* Nearly all operands are one byte, and there are ten million of them in a large file. */
 static inline uint64_t operand(struct cur *c)
 {
@@ -71,12 +74,20 @@ static struct cfi_reg *column(const struct cfi_run *run, struct cfi_state *state
 	return reg == run->cie->ra ? &state->ra : NULL;
 }
 
+static void set_saved(struct cfi_state *state, uint64_t reg, bool saved)
+{
+	if (reg < SAVED_REGISTERS)
+		state->saved = (uint8_t)((state->saved & ~(1U << reg)) | (uint32_t)saved << reg);
+}
+
 static void set_column(struct cfi_run *run, uint64_t reg, enum cfi_where where, int64_t offset)
 {
 	struct cfi_reg *col = column(run, &run->state, reg);
 
-	if (!col)
+	if (!col) {
+		set_saved(&run->state, reg, where == CFI_AT_CFA);
 		return;
+	}
 	*col = (struct cfi_reg){.where = where, .offset = offset};
 	if (where == CFI_IN_REG)
 		*col = (struct cfi_reg){.where = where, .reg = (uint32_t)offset};
@@ -88,6 +99,8 @@ static void restore_column(struct cfi_run *run, uint64_t reg)
 		run->state.fp = run->cie->initial.fp;
 	else if (reg == run->cie->ra)
 		run->state.ra = run->cie->initial.ra;
+	else if (reg < SAVED_REGISTERS)
+		set_saved(&run->state, reg, run->cie->initial.saved >> reg & 1);
 }
 
 static struct str parse_block(struct cur *c)

@@ -8,6 +8,10 @@ enum {
 	/* struct sigcontext of x86-64 starts with r8; rsp is the 16th of its 8-byte fields. */
 	X86_SIGCONTEXT_RSP = 15 * 8,
 	X86_REGISTERS = 16,
+	/* Of x86-64's first registers those that a call may change (rax, rdx, rcx, rsi, rdi), and those in which
+	 * an unwinder hands the exception to a handler: __builtin_eh_return_data_regno(0) and (1). */
+	X86_SCRATCH = 0x37,
+	X86_EH_RETURN_DATA = 0x03,
 	/* arm64: struct rt_sigframe is siginfo (128) and ucontext, whose mcontext is at 176. */
 	ARM64_SIGCONTEXT = 128 + 176,
 };
@@ -81,6 +85,17 @@ static struct cfi_reg relative_to_cfa(const struct cfi_state *state, struct cfi_
 	return reg;
 }
 
+/* Only a function with __builtin_eh_return() saves these two alone: for the handler that it ends in. When its
+ * CFA is in another register it has arrived there. arm64 keeps return addresses anywhere in a frame, so
+ * that the handler's could not be told from where one is. */
+static bool ends_in_handler(const struct cfi_machine *machine, const struct cfi_state *state,
+			    const struct unwind_rule *rule)
+{
+	return (state->saved & X86_SCRATCH) == X86_EH_RETURN_DATA &&
+	       machine->machine == EM_X86_64 &&
+	       (rule->cfa == UNWIND_CFA_FP || rule->cfa == UNWIND_CFA_SP);
+}
+
 static bool set_ra(const struct cfi_machine *machine, const struct cfi_state *state,
 		   struct unwind_rule *rule)
 {
@@ -95,7 +110,7 @@ static bool set_ra(const struct cfi_machine *machine, const struct cfi_state *st
 		rule->reg = (uint8_t)ra.reg;
 		return ra.reg < X86_REGISTERS && rule->cfa != UNWIND_CFA_REGISTER;
 	}
-	rule->ra = UNWIND_RA_AT_CFA;
+	rule->ra = ends_in_handler(machine, state, rule) ? UNWIND_RA_HANDLER : UNWIND_RA_AT_CFA;
 	rule->ra_offset = (int16_t)ra.offset;
 	return ra.where == CFI_AT_CFA && fits_s16(ra.offset);
 }

@@ -61,6 +61,8 @@ struct unwind_walker;
 static inline __u32 unwind_find_mapping(struct unwind_walker *w, struct unwind_memory *m);
 static inline __u32 unwind_find_caller(struct unwind_walker *w, struct unwind_memory *m,
 				       __u32 word);
+static inline void unwind_find_handler(struct unwind_walker *w, struct unwind_memory *m);
+static inline __u32 unwind_find_copied(struct unwind_walker *w, struct unwind_memory *m);
 
 #include "bpf/unwind_step.h"
 
@@ -72,6 +74,16 @@ static inline __u32 unwind_find_mapping(struct unwind_walker *w, struct unwind_m
 static inline __u32 unwind_find_caller(struct unwind_walker *w, struct unwind_memory *m, __u32 word)
 {
 	return unwind_caller_at(w, m, word);
+}
+
+static inline void unwind_find_handler(struct unwind_walker *w, struct unwind_memory *m)
+{
+	unwind_handler_frame(w, m);
+}
+
+static inline __u32 unwind_find_copied(struct unwind_walker *w, struct unwind_memory *m)
+{
+	return unwind_copied_from(w, m);
 }
 
 static struct unwind_walker walker_at(const struct unwind_target *target,

@@ -33,7 +33,7 @@ static inline void check_rows(const struct unwind_rows *rows)
 		abort();
 	for (uint32_t i = 0; i < rows->info.rules; i++)
 		if (rows->rules[i].cfa > UNWIND_CFA_UNKNOWN ||
-		    rows->rules[i].fp > UNWIND_FP_AT_FP || rows->rules[i].ra > UNWIND_RA_REGISTER)
+		    rows->rules[i].fp > UNWIND_FP_AT_FP || rows->rules[i].ra > UNWIND_RA_HANDLER)
 			abort();
 	for (uint32_t i = 0; i < rows->info.pages; i++)
 		check_page(rows, i);

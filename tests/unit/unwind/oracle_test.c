@@ -20,7 +20,7 @@
 #include "unwind/builder.h"
 #include "unwind/rows.h"
 
-enum { RSP = 7, RBP = 6, RIP = 16 };
+enum { RAX, RDX, RCX, RSI = 4, RDI, RBP, RSP, RIP = 16 };
 
 static const struct unwind_limits tables = {.tables_only = true};
 
@@ -93,6 +93,18 @@ static enum saved saved_at(Dwarf_Frame *frame, int reg, int64_t *ret_offset)
 	return AT_CFA;
 }
 
+/* Of the registers that a call may change, rax and rdx alone. */
+static bool ends_in_handler(Dwarf_Frame *frame)
+{
+	static const int scratch[] = {RAX, RDX, RCX, RSI, RDI};
+	int64_t at;
+
+	for (int i = 0; i < 5; i++)
+		if ((saved_at(frame, scratch[i], &at) == AT_CFA) != (i < 2))
+			return false;
+	return true;
+}
+
 static struct unwind_rule rule_of(Dwarf_Frame *frame, bool signal)
 {
 	struct unwind_rule rule = cfa_of(frame);
@@ -108,6 +120,8 @@ static struct unwind_rule rule_of(Dwarf_Frame *frame, bool signal)
 		rule.reg = (uint8_t)ra_at;
 	} else if (ra == AT_CFA && rule.cfa != UNWIND_CFA_UNKNOWN) {
 		rule.ra_offset = (int16_t)ra_at;
+		if (ends_in_handler(frame) && rule.cfa <= UNWIND_CFA_FP)
+			rule.ra = UNWIND_RA_HANDLER;
 	} else {
 		return (struct unwind_rule){.cfa = UNWIND_CFA_UNKNOWN};
 	}

@@ -11,6 +11,7 @@ struct program_case {
 #define SP(offset)  .cfa = UNWIND_CFA_SP, .cfa_offset = (offset), .ra_offset = -8
 #define FP(offset)  .cfa = UNWIND_CFA_FP, .cfa_offset = (offset), .ra_offset = -8
 #define SAVED(at)   .fp = UNWIND_FP_AT_CFA, .fp_offset = (at)
+#define HANDLER	    .ra = UNWIND_RA_HANDLER
 #define UNKNOWN	    .cfa = UNWIND_CFA_UNKNOWN
 #define BIG(digits) "\x80\x80\x80\x80" digits /* ULEB128 with 28 zero bits below */
 
@@ -50,6 +51,18 @@ static const struct program_case x86_cases[] = {
 	 BYTES("\x90\3"),
 	 0,
 	 {.cfa = UNWIND_CFA_SP, .cfa_offset = 8, .ra_offset = -24}},
+	{"rax and rdx saved for a handler", BYTES("\x80\4\x81\3\x83\2"), 0, {SP(8), HANDLER}},
+	{"by fp", BYTES("\x0c\6\x10\x80\4\x81\3"), 0, {FP(16), HANDLER}},
+	{"remembered", BYTES("\x80\4\x81\3\x0a\xc0\x41\x0b"), 1, {SP(8), HANDLER}},
+	{"rax alone", BYTES("\x80\4"), 0, {SP(8)}},
+	{"rax restored", BYTES("\x80\4\x81\3\x41\xc0"), 1, {SP(8)}},
+	{"rax the same again", BYTES("\x80\4\x81\3\x41\x08\0"), 1, {SP(8)}},
+	{"rcx too", BYTES("\x80\4\x81\3\x82\5"), 0, {SP(8)}},
+	{"rdi too", BYTES("\x80\4\x81\3\x85\5"), 0, {SP(8)}},
+	{"a handler's frame by rcx",
+	 BYTES("\x80\4\x81\3\x0c\2\x08"),
+	 0,
+	 {.cfa = UNWIND_CFA_REGISTER, .reg = 2, .cfa_offset = 8, .ra_offset = -8}},
 	{"remember and restore",
 	 BYTES("\x86\2\x0e\x20\x0a\x41\x0e\x08\xc6\x41\x0b"),
 	 2,
@@ -146,6 +159,10 @@ static void every_opcode_does_what_dwarf_says(void **state)
 }
 
 static const struct program_case arm64_cases[] = {
+	{"x0 and x1 saved for a handler",
+	 BYTES("\x0e\x20\x9e\4\x80\2\x81\1"),
+	 0,
+	 {.cfa = UNWIND_CFA_SP, .cfa_offset = 32, .ra_offset = -32}},
 	{"a leaf", BYTES(""), 0, {.cfa = UNWIND_CFA_SP, .ra = UNWIND_RA_REGISTER}},
 	{"stp x29, x30",
 	 BYTES("\x41\x0e\x20\x9d\4\x9e\3"),

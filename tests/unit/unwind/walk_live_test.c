@@ -19,9 +19,11 @@
 #include <elf.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
+#include <unwind.h>
 
 #include "process_tables.h"
 
@@ -100,12 +102,13 @@ static bool ends_with_notes(const uint64_t *frames, size_t count)
 	return true;
 }
 
-/* Of this process, and only asked for what is mapped executable. */
+/* Of this process; by the kernel, since the address may be no address. */
 static size_t read_code(void *ctx, uint64_t address, void *dst, size_t len)
 {
+	const struct iovec to = {dst, len}, from = {(void *)(uintptr_t)address, len};
 	(void)ctx;
-	memcpy(dst, (const void *)(uintptr_t)address, len);
-	return len;
+	const ssize_t got = process_vm_readv(getpid(), &to, 1, &from, 1, 0);
+	return got > 0 ? (size_t)got : 0;
 }
 
 static void look(const ucontext_t *context)
@@ -241,6 +244,66 @@ static void on_illegal(int number, siginfo_t *info, void *context)
 	FORGET();
 }
 
+/* ---- exceptions ---- */
+
+static struct _Unwind_Exception exception;
+static bool steps_to_handlers;
+static jmp_buf behind_handlers;
+
+static _Unwind_Reason_Code go_on(int version, _Unwind_Action actions, _Unwind_Exception_Class class,
+				 struct _Unwind_Exception *self, struct _Unwind_Context *context,
+				 void *arg)
+{
+	(void)version;
+	(void)actions;
+	(void)class;
+	(void)self;
+	(void)context;
+	(void)arg;
+	return _URC_NO_REASON;
+}
+
+static void inner_handler(const int *count)
+{
+	sink += leaf((uint64_t)*count);
+}
+
+static void outer_handler(const int *count)
+{
+	STEP_OFF();
+	sink += (uint64_t)*count;
+	longjmp(behind_handlers, 1);
+}
+
+APART static void throw_from(volatile uint8_t *memory, int depth)
+{
+	if (depth > 0)
+		throw_from(memory, depth - 1);
+	else if (steps_to_handlers)
+		STEP_ON();
+	_Unwind_ForcedUnwind(&exception, go_on, NULL);
+	sink += memory[0];
+}
+
+APART static void pass_through_inner_handler(void)
+{
+	int __attribute__((cleanup(inner_handler))) guarded = 1;
+	volatile uint8_t memory[1000];
+	memory[0] = 1;
+	throw_from(memory, 3);
+	sink += (uint64_t)guarded;
+}
+
+/* Those that are called from here are left in the middle. */
+APART static void end_in_outer_handler(void)
+{
+	NOTE();
+	int __attribute__((cleanup(outer_handler))) guarded = 1;
+	note(SOME_FRAMES);
+	pass_through_inner_handler();
+	sink += (uint64_t)guarded;
+}
+
 /* ---- threads ---- */
 
 static void catch_signal(int number, void (*handler)(int, siginfo_t *, void *))
@@ -286,6 +349,15 @@ APART static void *step_through_a_signal(void *signal_stack)
 	work();
 	interrupted();
 	FORGET();
+	return NULL;
+}
+
+APART static void *step_to_handlers(void *signal_stack)
+{
+	NOTE();
+	use_signal_stack(signal_stack);
+	if (setjmp(behind_handlers) == 0)
+		end_in_outer_handler();
 	return NULL;
 }
 
@@ -337,12 +409,12 @@ static void print_seen(void)
 		print_message("the first one not right: pc 0x%lx, here is 0x%lx\n",
 			      (unsigned long)seen.first_pc, (unsigned long)(uintptr_t)work);
 	assert_true(seen.steps > 2000);
-	assert_int_equal(seen.wrong, 0);
 }
 
 static void check(void)
 {
 	print_seen();
+	assert_int_equal(seen.wrong, 0);
 	assert_int_equal(seen.ends[UNWIND_END_ROOT], seen.steps);
 }
 
@@ -353,6 +425,7 @@ static void callees_of_the_dynamic_linker_have_their_stack(void **state)
 	(void)state;
 	run(step_through_binding, true);
 	print_seen();
+	assert_int_equal(seen.wrong, 0);
 	assert_int_equal(seen.ends[UNWIND_END_ROOT] + seen.ends[UNWIND_END_RULE], seen.steps);
 	assert_true(seen.ends[UNWIND_END_RULE] < seen.steps / 25);
 }
@@ -362,6 +435,18 @@ static void every_instruction_has_its_stack(void **state)
 	(void)state;
 	run(step_through_work, true);
 	check();
+}
+
+/* But for the last instructions in front of each of the two handlers, where registers are needed. */
+static void unwinding_to_a_handler_has_its_stack(void **state)
+{
+	(void)state;
+	steps_to_handlers = false; /* functions of libraries are bound */
+	run(step_to_handlers, true);
+	steps_to_handlers = true;
+	run(step_to_handlers, true);
+	print_seen();
+	assert_in_range(seen.steps - seen.ends[UNWIND_END_ROOT] + seen.wrong, 0, 2 * 16);
 }
 
 static void every_instruction_of_a_signal_handler_has_its_stack(void **state)
@@ -382,6 +467,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(callees_of_the_dynamic_linker_have_their_stack),
 		cmocka_unit_test(every_instruction_has_its_stack),
+		cmocka_unit_test(unwinding_to_a_handler_has_its_stack),
 		cmocka_unit_test(every_instruction_of_a_signal_handler_has_its_stack),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -142,6 +142,118 @@ static void a_caller_that_counts_from_rbx_is_found_by_what_its_callee_saved(void
 	}
 }
 
+/* ---- on the way to a handler ---- */
+
+static const struct unwind_rule before_handler = {.cfa = UNWIND_CFA_SP,
+						  .cfa_offset = 24,
+						  .ra = UNWIND_RA_HANDLER,
+						  .ra_offset = -8};
+
+/* Rule 1's is the function with the handler; its return address is 13 words above where its callee's is, or
+ * would be. */
+static struct world *make_handler_world(uint32_t copied_from)
+{
+	const struct unwind_rule rules[] = {before_handler,
+					    {.cfa = UNWIND_CFA_SP,
+					     .cfa_offset = 104,
+					     .ra_offset = -8},
+					    at_end};
+	struct world *w = make_world(rules, 3);
+	w->stack[2] = in_rule(1);
+	w->stack[copied_from] = in_rule(1);
+	w->stack[copied_from + 13] = in_rule(2);
+	return w;
+}
+
+static void a_copied_return_address_is_that_of_the_frame_that_it_is_from(void **state)
+{
+	static const uint32_t above[] = {3, 4, 18, 19, 250, 498};
+	(void)state;
+	for (size_t i = 0; i < sizeof(above) / sizeof(*above); i++) {
+		struct world *w = make_handler_world(above[i]);
+		assert_int_equal(walk(w), UNWIND_END_ROOT);
+		assert_int_equal(w->count, 2);
+		assert_int_equal(w->frames[0], in_rule(1));
+		assert_int_equal(w->frames[1], in_rule(2));
+		assert_int_equal(w->state.sp, STACK + 8 * (above[i] + 14));
+		free_world(w);
+	}
+}
+
+static void a_return_address_that_is_nowhere_above_is_not_copied(void **state)
+{
+	struct world *w = make_handler_world(2);
+	(void)state;
+	w->stack[1] = w->stack[0] = in_rule(1); /* below */
+	assert_int_equal(walk(w), UNWIND_END_ROOT);
+	assert_int_equal(w->count, 2);
+	assert_int_equal(w->state.sp, STACK + 8 * 16);
+	free_world(w);
+}
+
+/* In front of in_rule(1), which is TEXT + 0x120, and of a stub at TEXT + 0x130. The word at TEXT + 0x150 is the
+ * address of the function that executes, at TEXT + 0x10. */
+struct own_call {
+	const char *what;
+	uint8_t call[8], stub[16];
+	bool own;
+};
+
+static const struct own_call own_calls[] = {
+	{"call", {0x90, 0x90, 0x90, 0xe8, 0xe8, 0xfe, 0xff, 0xff}, {0}, true},
+	{"call of what is behind", {0x90, 0x90, 0x90, 0xe8, 0xf8, 0xfe, 0xff, 0xff}, {0}, false},
+	{"call *x(%rip)", {0x90, 0x90, 0xff, 0x15, 0x30, 0, 0, 0}, {0}, true},
+	{"call *x(%rip), another", {0x90, 0x90, 0xff, 0x15, 0x28, 0, 0, 0}, {0}, false},
+	{"call *%rax", {0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xd0}, {0}, false},
+	{"PLT",
+	 {0x90, 0x90, 0x90, 0xe8, 0x10, 0, 0, 0},
+	 {0xff, 0x25, 0x1a, 0, 0, 0, 0x68, 1, 0, 0, 0},
+	 true},
+	{"PLT of another",
+	 {0x90, 0x90, 0x90, 0xe8, 0x10, 0, 0, 0},
+	 {0xff, 0x25, 0x12, 0, 0, 0, 0x68, 1, 0, 0, 0},
+	 false},
+	{"PLT with bnd",
+	 {0x90, 0x90, 0x90, 0xe8, 0x10, 0, 0, 0},
+	 {0xf2, 0xff, 0x25, 0x19, 0, 0, 0},
+	 true},
+	{"PLT with endbr64",
+	 {0x90, 0x90, 0x90, 0xe8, 0x10, 0, 0, 0},
+	 {0xf3, 0x0f, 0x1e, 0xfa, 0xff, 0x25, 0x16, 0, 0, 0},
+	 true},
+	{"PLT with both",
+	 {0x90, 0x90, 0x90, 0xe8, 0x10, 0, 0, 0},
+	 {0xf3, 0x0f, 0x1e, 0xfa, 0xf2, 0xff, 0x25, 0x15, 0, 0, 0},
+	 true},
+	{"no PLT",
+	 {0x90, 0x90, 0x90, 0xe8, 0x10, 0, 0, 0},
+	 {0x55, 0xff, 0x25, 0x19, 0, 0, 0},
+	 false},
+};
+
+/* An old word further up may be the same. */
+static void a_return_address_of_a_call_of_the_function_itself_is_not_copied(void **state)
+{
+	const uint64_t entry = TEXT + 8, other = TEXT + 0x118;
+	(void)state;
+	for (size_t i = 0; i < sizeof(own_calls) / sizeof(*own_calls); i++) {
+		struct world *w = make_handler_world(2);
+		w->stack[20] = in_rule(1);
+		w->stack[33] = in_rule(2);
+		w->code_at = in_rule(1) - 8;
+		memcpy(w->code, own_calls[i].call, sizeof(own_calls[i].call));
+		memcpy(w->code + 0x18, own_calls[i].stub, sizeof(own_calls[i].stub));
+		memcpy(w->code + 0x30, &other, sizeof(other));
+		memcpy(w->code + 0x38, &entry, sizeof(entry));
+		assert_int_equal(walk(w), UNWIND_END_ROOT);
+		const uint64_t sp = STACK + (own_calls[i].own ? 8 * 16U : 8 * 34U);
+		if (w->state.sp != sp)
+			fail_msg("%s: sp is at word %d", own_calls[i].what,
+				 (int)((w->state.sp - STACK) / 8));
+		free_world(w);
+	}
+}
+
 /* ---- signals ---- */
 
 static void put_x86_signal(struct world *w, uint32_t sp_word, uint64_t pc, uint64_t sp, uint64_t fp)
@@ -411,6 +523,9 @@ int main(void)
 		cmocka_unit_test(a_frame_pointer_that_is_lost_is_not_used),
 		cmocka_unit_test(a_rule_by_another_register_needs_registers),
 		cmocka_unit_test(a_caller_that_counts_from_rbx_is_found_by_what_its_callee_saved),
+		cmocka_unit_test(a_copied_return_address_is_that_of_the_frame_that_it_is_from),
+		cmocka_unit_test(a_return_address_that_is_nowhere_above_is_not_copied),
+		cmocka_unit_test(a_return_address_of_a_call_of_the_function_itself_is_not_copied),
 		cmocka_unit_test(behind_a_signal_is_a_point_of_execution_on_any_stack),
 		cmocka_unit_test(signals_in_a_circle_end),
 		cmocka_unit_test(a_signal_return_without_a_table_is_known_by_its_code),
