@@ -240,7 +240,8 @@ static int look(struct store *store, struct str tenant, struct str build_id,
 	return rc;
 }
 
-static int make_batch(struct store *store, const struct symbols_place *place, bool replace,
+/* Runs go with or without a record: damage may have taken it, and those that stay would name addresses. */
+static int make_batch(struct store *store, const struct symbols_place *place,
 		      const struct store_symbol *symbols, size_t count,
 		      struct store_symbols *record, rocksdb_writebatch_t *batch, struct err *err)
 {
@@ -248,7 +249,7 @@ static int make_batch(struct store *store, const struct symbols_place *place, bo
 	pthread_rwlock_rdlock(&store->rocks_lock);
 	int rc = store->rocks ? 0 : err_set(err, ERR_IO, "the store's database is not open");
 	if (!rc) {
-		rc = replace ? delete_runs(store, batch, place, err) : 0;
+		rc = delete_runs(store, batch, place, err);
 		rc = rc ? rc : fill_runs(&runs, symbols, count, record, err);
 	}
 	pthread_rwlock_unlock(&store->rocks_lock);
@@ -282,7 +283,7 @@ static int put(struct store *store, struct str tenant, struct store_symbols *rec
 	if (rc)
 		return rc;
 	rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
-	rc = make_batch(store, &place, *ret_replaced, symbols, count, record, batch, err);
+	rc = make_batch(store, &place, symbols, count, record, batch, err);
 	rc = rc ? rc : commit(store, batch, err);
 	rocksdb_writebatch_destroy(batch);
 	return rc;

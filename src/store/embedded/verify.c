@@ -195,7 +195,8 @@ static int tenant_begin(struct verify_tenant *tenant, struct err *err)
 
 /* What belongs to one tenant, each part relying on those before it. */
 static int (*const parts[])(struct verify_tenant *tenant, struct err *err) = {
-	verify_dict, verify_series, verify_id_family, verify_samples, verify_rollups,
+	verify_dict,	  verify_symbols, verify_series,
+	verify_id_family, verify_samples, verify_rollups,
 };
 
 static int verify_tenant(struct verify_tenant *tenant, struct err *err)

@@ -5,6 +5,7 @@
  *
  *	meta     format, tenants, counters, totals of days        verify_meta.c
  *	dict     runs of strings, frames, nodes                   verify_dict.c
+ *	         late symbols                             verify_symbols.c
  *	series   labels, postings                                 verify_series.c
  *	ids      content -> id, against dict and series           verify_ids.c
  *	samples  blocks, marks, totals                            verify_samples.c
@@ -88,8 +89,6 @@ MUST_USE int verify_tick(struct verify *verify, struct err *err);
 bool verify_blames(int rc);
 
 typedef int verify_entry(void *context, struct str key, struct str value, struct err *err);
-/* verify_symbols.c */
-verify_entry verify_symbol_run, verify_symbol_record;
 /* Every entry from `from` up to `to`. *ret_cut: the database could not read on, which is a finding. */
 MUST_USE int verify_each(struct verify *verify, enum rocks_family family, const struct key *from,
 			 const struct key *to, verify_entry *visit, void *context, bool *ret_cut,
@@ -113,6 +112,7 @@ const char *verify_kind_name(enum verify_kind kind);
 /* A tenant's parts, in this order. */
 MUST_USE int verify_meta(struct verify *verify, struct err *err);
 MUST_USE int verify_dict(struct verify_tenant *tenant, struct err *err);
+MUST_USE int verify_symbols(struct verify_tenant *tenant, struct err *err);
 MUST_USE int verify_series(struct verify_tenant *tenant, struct err *err);
 MUST_USE int verify_id_family(struct verify_tenant *tenant, struct err *err);
 MUST_USE int verify_samples(struct verify_tenant *tenant, struct err *err);

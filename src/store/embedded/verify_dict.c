@@ -145,19 +145,7 @@ static const struct run_kind kinds[] = {
 	{KEY_NODE, VERIFY_NODES, NODES_PER_PAGE, check_nodes},
 };
 
-/* Kinds of the family dict that are no runs of ids. */
-static const struct other_kind {
-	enum key_kind key;
-	verify_entry *check; /* of a struct verify_tenant */
-} others[] = {
-	{KEY_SYMBOL, verify_symbol_run},
-	{KEY_SYMBOLS, verify_symbol_record},
-};
-
-enum {
-	KIND_COUNT = sizeof(kinds) / sizeof(kinds[0]),
-	OTHER_COUNT = sizeof(others) / sizeof(others[0]),
-};
+enum { KIND_COUNT = sizeof(kinds) / sizeof(kinds[0]) };
 
 static void check_place(struct runs *runs, uint32_t first, size_t count)
 {
@@ -224,31 +212,24 @@ static int see_unknown(void *context, struct str key, struct str value, struct e
 	return 0;
 }
 
-static verify_entry *check_of(unsigned letter, bool *ret_run)
+/* Late symbols: verify_symbols.c. */
+static bool is_known(unsigned letter)
 {
-	*ret_run = false;
+	bool known = letter == KEY_SYMBOL || letter == KEY_SYMBOLS;
 	for (size_t i = 0; i < KIND_COUNT; i++)
-		if (letter == kinds[i].key) {
-			*ret_run = true;
-			return NULL;
-		}
-	for (size_t i = 0; i < OTHER_COUNT; i++)
-		if (letter == others[i].key)
-			return others[i].check;
-	return see_unknown;
+		known = known || letter == kinds[i].key;
+	return known;
 }
 
 /* Every letter has its range, so that no entry is missed. */
 static int verify_others(struct verify_tenant *tenant, struct err *err)
 {
 	int rc = 0;
-	bool cut = false, run;
-	for (unsigned letter = 0; !rc && letter < 256; letter++) {
-		verify_entry *check = check_of(letter, &run);
-		if (!run)
-			rc = verify_each_kind(tenant, FAMILY_DICT, (enum key_kind)letter, check,
-					      tenant, &cut, err);
-	}
+	bool cut = false;
+	for (unsigned letter = 0; !rc && letter < 256; letter++)
+		if (!is_known(letter))
+			rc = verify_each_kind(tenant, FAMILY_DICT, (enum key_kind)letter,
+					      see_unknown, tenant, &cut, err);
 	return rc;
 }
 

@@ -38,6 +38,29 @@ const struct store_frame *model_frames = frames;
 static char frame_names[MODEL_FRAMES][32];
 struct store_span model_spans[MODEL_SPANS];
 
+/* Without names: symbols may come for those with a build id, but the kernel's. */
+static const struct store_frame late_frames[] = {
+	{.build_id = STR("aa11"), .address = 0x100},
+	{.build_id = STR("aa11"), .address = 0x104},
+	{.build_id = STR("aa11"), .address = 0x10f, .system_name = STR("_Zmangled")},
+	{.build_id = STR("aa11"), .address = UINT64_MAX - 1},
+	{.build_id = STR("aa11"), .address = 0x104, .kind = STR("kernel")},
+	{.build_id = STR("bb22"), .address = 0x100, .filename = STR("file.c")},
+	{.build_id = STR("bb22"), .address = 0x104},
+	{.build_id = STR("aa11")},
+};
+
+enum { FIRST_LATE = MODEL_FRAMES - sizeof(late_frames) / sizeof(late_frames[0]) };
+
+static struct store_frame late_frame(unsigned i)
+{
+	struct store_frame frame = late_frames[i - FIRST_LATE];
+	frame.kind = frame.kind.len ? frame.kind : STR("native");
+	frame.mapping = STR("late.so");
+	frame.line = i;
+	return frame;
+}
+
 static void make_words(void)
 {
 	for (unsigned i = 0; i < MODEL_FRAMES && !frames[MODEL_FRAMES - 1].kind.len; i++) {
@@ -53,6 +76,8 @@ static void make_words(void)
 			.line = i,
 			.start_line = i % 6,
 		};
+		if (i >= FIRST_LATE)
+			frames[i] = late_frame(i);
 	}
 	for (unsigned i = 0; i < MODEL_SPANS; i++) {
 		memset(model_spans[i].trace_id, (int)(0x10 + i / 2), 16);
@@ -60,10 +85,10 @@ static void make_words(void)
 	}
 }
 
-unsigned model_frame_of(const struct store_frame *f)
+unsigned model_frame_of(const struct store_frame named[MODEL_FRAMES], const struct store_frame *f)
 {
 	unsigned i = f->line >= 0 && f->line < MODEL_FRAMES ? (unsigned)f->line : 0;
-	const struct store_frame *known = &frames[i]; /* lines are all different */
+	const struct store_frame *known = &named[i]; /* lines are all different */
 	bool same = str_equal(f->name, known->name) &&
 		    str_equal(f->system_name, known->system_name) &&
 		    str_equal(f->filename, known->filename) && str_equal(f->kind, known->kind) &&
@@ -110,7 +135,7 @@ static void random_sample(struct random *random, uint64_t base_ns, struct model_
 	bool columns = random_below(random, 2);
 	s->depth = random_below(random, MODEL_DEPTH + 1);
 	for (unsigned i = 0; i < s->depth; i++)
-		s->frames[i] = random_below(random, 4) + (i ? 4 * (s->frames[i - 1] % 5) : 0);
+		s->frames[i] = random_below(random, 4) + (i ? 4 * (s->frames[i - 1] * 5 % 8) : 0);
 	s->time_ns = random_time(random, base_ns);
 	s->value = random_below(random, 3)
 			   ? 10000000ll * random_below(random, 9)

@@ -3,15 +3,18 @@
  * no code with the engine. Vocabularies are small, so that things meet; texts
  * are static, so that two that are the same have the same address.
  *
- * Files: model.c (what is stored), model_select.c (which samples a question
- * means), model_answer.c and model_points.c (the answers). */
+ * Files: model.c (what is stored), model_names.c (names that come later),
+ * model_select.c (which samples a question means), model_answer.c and
+ * model_points.c (the answers). model_symbols.c asks the engine, too. */
 #pragma once
 
 #include "help.h"
 
 enum {
 	MODEL_TENANTS = 2,
-	MODEL_FRAMES = 24,
+	MODEL_FRAMES = 32,
+	MODEL_BUILD_IDS = 3,
+	MODEL_SYMBOLS = 6,
 	MODEL_SPANS = 6,
 	MODEL_DEPTH = 6,
 	MODEL_LABELS = 8,
@@ -42,11 +45,19 @@ struct model_series {
 	struct model_labels labels;
 };
 
+/* Functions of a build id; count 0: there are none. */
+struct model_symbols {
+	struct store_symbol list[MODEL_SYMBOLS];
+	size_t count;
+	struct str source;
+};
+
 struct model {
 	struct model_sample *samples;
 	size_t count, cap;
 	struct model_series *series;
 	size_t series_count, series_cap;
+	struct model_symbols symbols[MODEL_TENANTS][MODEL_BUILD_IDS];
 };
 
 /* A batch and the memory it points into. */
@@ -89,8 +100,27 @@ unsigned model_path(unsigned parent, unsigned frame);
 unsigned model_path_count(void);
 /* As text, its frames with all of their content. */
 void model_path_text(unsigned path, char ret[TEXT_MAX]);
-/* The frame with that content, or MODEL_FRAMES. */
-unsigned model_frame_of(const struct store_frame *frame);
+/* The one of the frames, named as they are now, with that content; or MODEL_FRAMES. */
+unsigned model_frame_of(const struct store_frame named[MODEL_FRAMES],
+			const struct store_frame *frame);
+
+/* ---- names that come later ---- */
+
+extern const struct str model_build_ids[MODEL_BUILD_IDS];
+void model_random_symbols(struct random *random, unsigned build_id, struct model_symbols *ret);
+/* Does any of them have one? */
+bool model_has_address(const struct model_symbols *symbols);
+unsigned model_tenant_of(struct str tenant);
+/* The build id whose symbols may name that frame, or MODEL_BUILD_IDS. */
+unsigned model_late_build_id(const struct store_frame *frame);
+/* All frames as the tenant's answers have them. */
+void model_name_frames(const struct model *model, struct str tenant,
+		       struct store_frame ret[MODEL_FRAMES]);
+
+/* In the engine and in the model: some are put or deleted; the lists are the same. */
+void model_change_symbols(struct random *random, struct store *store, struct model *model);
+void model_compare_symbols(struct store *store, const struct model *model, struct str tenant,
+			   struct arena *arena);
 
 /* ---- which samples ---- */
 

@@ -120,10 +120,10 @@ static bool same_function(const struct store_frame *a, const struct store_frame 
 }
 
 /* The first frame of that function stands for it. */
-static unsigned function_of(unsigned frame)
+static unsigned function_of(const struct store_frame *frames, unsigned frame)
 {
 	for (unsigned i = 0; i < frame; i++)
-		if (same_function(&model_frames[i], &model_frames[frame]))
+		if (same_function(&frames[i], &frames[frame]))
 			return i;
 	return frame;
 }
@@ -133,11 +133,12 @@ static void add(int64_t *sum, int64_t value)
 	*sum = (int64_t)((uint64_t)*sum + (uint64_t)value);
 }
 
-static void add_stack(struct function *functions, const struct model_sample *s)
+static void add_stack(struct function *functions, const unsigned *of_frame,
+		      const struct model_sample *s)
 {
 	bool seen[MODEL_FRAMES] = {false};
 	for (unsigned d = 0; d < s->depth; d++) {
-		unsigned f = function_of(s->frames[d]);
+		unsigned f = of_frame[s->frames[d]];
 		functions[f].there = true;
 		if (!seen[f])
 			add(&functions[f].total, s->value);
@@ -187,21 +188,26 @@ void model_top(const struct model *model, const struct store_selection *selectio
 	       const struct store_top_options *options, char **ret)
 {
 	struct function functions[MODEL_FRAMES] = {0};
+	struct store_frame frames[MODEL_FRAMES];
+	unsigned of_frame[MODEL_FRAMES];
 	struct model_question q;
 	struct lines lines = {0};
 	enum store_top_order order = options->order;
 	int64_t total = 0;
+	model_name_frames(model, selection->tenant, frames);
+	for (unsigned i = 0; i < MODEL_FRAMES; i++)
+		of_frame[i] = function_of(frames, i);
 	question_begin(&q, model, selection);
 	for (size_t i = 0; i < model->count; i++) {
 		const struct model_sample *s = &model->samples[i];
 		if (!model_in_range(&q, s) || !model_selected(&q, s))
 			continue;
 		add(&total, s->value);
-		add_stack(functions, s);
+		add_stack(functions, of_frame, s);
 	}
 	question_end(&q);
 	for (unsigned i = 0; i < MODEL_FRAMES; i++)
-		functions[i].frame = &model_frames[i];
+		functions[i].frame = &frames[i];
 	qsort_r(functions, MODEL_FRAMES, sizeof(functions[0]), compare_functions, &order);
 	lines_add(&lines, "total %lld", (long long)total);
 	for (unsigned i = 0; i < MODEL_FRAMES && functions[i].there; i++) {

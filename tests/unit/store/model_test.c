@@ -1,5 +1,5 @@
-/* The engine against the naive model: random writes, retries, restarts and
- * questions; every answer must be the same text. CRESSET_MODEL_CASES sets how
+/* The engine against the naive model: random writes, retries, late symbols,
+ * restarts and questions; every answer must be the same text. CRESSET_MODEL_CASES sets how
  * many questions, CRESSET_MODEL_SEED where the random numbers start. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -169,17 +169,23 @@ static void compare(struct round *r, const char *what, char *expected, char *got
 /* Every node is a beginning of a stack that the model has in its answer, with the same sum. */
 static void ask_merge(struct round *r)
 {
+	struct store_frame named[MODEL_FRAMES];
 	struct store_tree tree;
 	struct model_tree expected;
 	struct err err;
 	must(store_merge(r->store, &r->selection, &r->arena, &tree, &err), &err);
 	model_merge(&r->model, &r->selection, &expected);
+	model_name_frames(&r->model, r->selection.tenant, named);
 	unsigned *paths = calloc(tree.node_count, sizeof(*paths));
 	unsigned *frames = calloc(tree.frame_count + 1, sizeof(*frames));
 	bool same = tree.node_count == expected.there_count;
 	for (uint32_t i = 0; i < tree.frame_count; i++) {
-		frames[i] = model_frame_of(&tree.frames[i]);
-		assert_true(frames[i] < MODEL_FRAMES);
+		frames[i] = model_frame_of(named, &tree.frames[i]);
+		if (frames[i] == MODEL_FRAMES) {
+			describe(r, "merge");
+			fail_msg("the frame of line %lld is \"%.*s\"",
+				 (long long)tree.frames[i].line, STR_ARG(tree.frames[i].name));
+		}
 	}
 	for (uint32_t i = 1; i < tree.node_count; i++) {
 		assert_true(tree.parent[i] < i && tree.frame[i] < tree.frame_count);
@@ -377,6 +383,12 @@ static void ask_series(struct round *r)
 	compare(r, "series", expected, lines_text(&lines));
 }
 
+static void ask_symbols(struct round *r)
+{
+	model_compare_symbols(r->store, &r->model, r->selection.tenant, &r->arena);
+	answered(r);
+}
+
 /* ---- operations ---- */
 
 static void write_batch(struct round *r)
@@ -444,8 +456,8 @@ static void drop_days(struct round *r)
 static void ask(struct round *r)
 {
 	static ask_question *const questions[] = {
-		ask_merge, ask_merge,	ask_points, ask_points, ask_points,
-		ask_top,   ask_heatmap, ask_names,  ask_values, ask_series,
+		ask_merge, ask_merge,	ask_points, ask_points, ask_points, ask_top,
+		ask_top,   ask_heatmap, ask_names,  ask_values, ask_series, ask_symbols,
 	};
 	unsigned at = random_below(&r->random, REMEMBERED);
 	struct random now = r->random;
@@ -478,6 +490,8 @@ static void operate(struct round *r)
 		maintain(r);
 	else if (dice < 63)
 		drop_days(r);
+	else if (dice < 80)
+		model_change_symbols(&r->random, r->store, &r->model);
 	else
 		ask(r);
 }
