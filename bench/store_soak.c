@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "store/embedded/gauges.h"
 #include "store/engine.h"
 #include "store_load.h"
 #include "store_measure.h"
@@ -169,16 +170,30 @@ static void *maintain(void *arg)
 
 /* ---- reports ---- */
 
+/* What the store itself says it holds, as of its last look. */
+static double accounted_bytes(void)
+{
+	const struct metric *const gauges[] = {&store_block_cache_bytes,  &store_write_buffer_bytes,
+					       &store_id_cache_bytes,	  &store_page_cache_bytes,
+					       &store_answer_cache_bytes, &store_query_bytes};
+	double total = 0;
+	for (size_t i = 0; i < sizeof(gauges) / sizeof(*gauges); i++)
+		total += (double)metric_get(gauges[i]);
+	return total;
+}
+
 static void report(struct soak *soak, const char *path, double second, uint64_t samples_before)
 {
 	double hours = ((double)soak->simulated_ns / 1e9 - (double)soak->params->start_s) / 3600;
 	double rss = (double)rss_bytes();
-	printf("# %5.0f s: %.1f simulated hours, rss %.1f MB, %.0f samples/s, ack p99 %.1f ms, "
+	printf("# %5.0f s: %.1f simulated hours, rss %.1f MB (%.1f accounted), %.0f samples/s, ack "
+	       "p99 %.1f ms, "
 	       "query p50 "
 	       "%.1f p99 %.1f ms, disk %.0f MB\n",
-	       second, hours, rss / 1e6, (double)(soak->samples - samples_before) / REPORT_S,
-	       latency_ms(&soak->acks, 0.99), latency_ms(&soak->asked, 0.5),
-	       latency_ms(&soak->asked, 0.99), (double)disk_bytes(path) / 1e6);
+	       second, hours, rss / 1e6, accounted_bytes() / 1e6,
+	       (double)(soak->samples - samples_before) / REPORT_S, latency_ms(&soak->acks, 0.99),
+	       latency_ms(&soak->asked, 0.5), latency_ms(&soak->asked, 0.99),
+	       (double)disk_bytes(path) / 1e6);
 	fflush(stdout);
 	latency_move(&soak->acks, &soak->all_acks);
 	latency_move(&soak->asked, &soak->all_asked);
