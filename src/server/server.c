@@ -116,7 +116,12 @@ static int open_store(struct server *server, const struct server_config *config,
 	struct str path = arena_printf(&server->arena, "%.*s/store", STR_ARG(data_path(config)));
 	if (!path.ptr)
 		return err_set(err, ERR_NOMEM, "no memory for the path of the store");
-	struct store_options options = {.path = path.ptr, .memory_bytes = config->memory_bytes};
+	struct store_options options = {
+		.path = path.ptr,
+		.memory_bytes = config->memory_bytes,
+		.group_commit_ns =
+			config->group_commit_ns > 0 ? (uint64_t)config->group_commit_ns : 1,
+	};
 	int rc = server_retention(config, &server->arena, &options.retention, err);
 	if (rc)
 		return rc;

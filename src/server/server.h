@@ -68,6 +68,7 @@ struct server_config {
 	struct str
 		data_path; /* "": storage.filesystem.dir, else ./data; the store is in its "store" */
 	struct str storage_backend, storage_dir;
+	int64_t group_commit_ns;   /* of the store; 0: no waiting */
 	uint64_t memory_bytes;	   /* of the store; 0: its default */
 	int64_t time_precision_ns; /* of stored samples; 0: default */
 	double free_gib,

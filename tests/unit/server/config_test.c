@@ -126,7 +126,7 @@ static void flags_win_over_the_file(void **state)
 	char memory[] = "-store.memory=64MiB";
 	write_file(f, "server:\n  http_listen_port: 1\n  http_listen_address: 127.0.0.1\n"
 		      "  log_level: error\npyroscopedb:\n  data_path: /data\n"
-		      "multitenancy_enabled: true\nstore:\n  memory: 1GiB\n"
+		      "multitenancy_enabled: true\nstore:\n  memory: 1GiB\n  group_commit: 7ms\n"
 		      "symbols:\n  debuginfod_url: http://127.0.0.1:8002\n");
 	must(f, LOAD(f, f->flag, port, value, level, memory));
 	assert_str(f->config.debuginfod_url, "http://127.0.0.1:8002");
@@ -136,6 +136,8 @@ static void flags_win_over_the_file(void **state)
 	assert_str(f->config.data_path, "/data");
 	assert_true(f->config.multitenancy);
 	assert_true(f->config.memory_bytes == 64ull << 20);
+	assert_int_equal(f->config.group_commit_ns, 7 * NS_PER_MS);
+	assert_int_equal(f->config.time_precision_ns, NS_PER_MS);
 }
 
 /* ---- retention ---- */
