@@ -352,6 +352,7 @@ static __always_inline void walk_user_stack(struct state *s, bool is_32bit)
 	w->exact = 1;
 	w->no_fp = 0;
 	w->switches = 0;
+	w->handler_searches = 0;
 	w->mapping.start = w->mapping.end = 0;
 	s->memory.start = s->memory.end = 0;
 	push_user(s);

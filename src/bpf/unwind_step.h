@@ -48,6 +48,7 @@ struct unwind_walker {
 	__u8 no_registers; /* registers[] is not known */
 	__u8 guessed;	   /* rule comes from the frame pointer */
 	__u32 switches;
+	__u32 handler_searches;
 	/* Of the process. */
 	__u32 mappings, mapping_count;
 	/* The mapping of the last frame, and the head of its table. */
@@ -361,6 +362,8 @@ enum {
 	UNWIND_HANDLER_BYTES = 2048,	/* more than any of these functions has */
 	UNWIND_HANDLER_TURN = 16,	/* words */
 	UNWIND_HANDLER_WORDS = 1 << 10, /* of the frames between this one and the handler's */
+	UNWIND_HANDLER_SEARCHES =
+		2, /* in a walk: one is on its way; a hostile stack has a thousand */
 };
 
 /* Where the call in front of a return address goes to, x86-64. */
@@ -432,8 +435,9 @@ static inline __attribute__((always_inline)) enum unwind_copied unwind_copied_fr
 static inline __attribute__((always_inline)) void unwind_handler_frame(struct unwind_walker *w,
 								       struct unwind_memory *m)
 {
-	if (unwind_is_own_call(w, m))
+	if (w->handler_searches >= UNWIND_HANDLER_SEARCHES || unwind_is_own_call(w, m))
 		return;
+	w->handler_searches++;
 	w->at = w->caller_sp;
 	for (__u32 i = 0; i < UNWIND_HANDLER_WORDS / UNWIND_HANDLER_TURN; i++) {
 		const enum unwind_copied copied = unwind_find_copied(w, m);

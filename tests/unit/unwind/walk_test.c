@@ -191,6 +191,21 @@ static void a_return_address_that_is_nowhere_above_is_not_copied(void **state)
 	free_world(w);
 }
 
+/* Each of these frames says that it is one: the third is left by its rule. */
+static void a_walk_looks_for_copied_addresses_twice(void **state)
+{
+	const struct unwind_rule rules[] = {before_handler, at_end};
+	struct world *w = make_world(rules, 2);
+	(void)state;
+	for (uint32_t i = 2; i <= 20; i += 3)
+		w->stack[i] = in_rule(0);
+	w->stack[17] = in_rule(1);
+	assert_int_equal(walk(w), UNWIND_END_ROOT);
+	assert_int_equal(w->count, 4);
+	assert_int_equal(w->state.sp, STACK + 8 * 18);
+	free_world(w);
+}
+
 /* In front of in_rule(1), which is TEXT + 0x120, and of a stub at TEXT + 0x130. The word at TEXT + 0x150 is the
  * address of the function that executes, at TEXT + 0x10. */
 struct own_call {
@@ -525,6 +540,7 @@ int main(void)
 		cmocka_unit_test(a_caller_that_counts_from_rbx_is_found_by_what_its_callee_saved),
 		cmocka_unit_test(a_copied_return_address_is_that_of_the_frame_that_it_is_from),
 		cmocka_unit_test(a_return_address_that_is_nowhere_above_is_not_copied),
+		cmocka_unit_test(a_walk_looks_for_copied_addresses_twice),
 		cmocka_unit_test(a_return_address_of_a_call_of_the_function_itself_is_not_copied),
 		cmocka_unit_test(behind_a_signal_is_a_point_of_execution_on_any_stack),
 		cmocka_unit_test(signals_in_a_circle_end),
