@@ -16,6 +16,7 @@ patience() {
 median() { sort -n | awk '{v[NR] = $1} END {print v[int((NR + 1) / 2)]}'; }
 for run in 1 2 3; do
 	began=$(now)
+	: >"$work/out" # or the last start's address is read
 	"$CRESSET" up --listen=127.0.0.1:0 --data-dir="$work/data$run" >"$work/out" 2>"$work/err" &
 	up=$!
 	until grep -q 'http://' "$work/out"; do sleep 0.02; kill -0 $up || exit 1; done
