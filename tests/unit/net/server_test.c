@@ -400,6 +400,25 @@ static void many_threads_are_served_at_once(void **state)
 	harness_stop(&harness);
 }
 
+#define TLS_SCHEME "https://"
+
+/* A place that the next server can have, too: a socket file, or the first free port behind the harness's. */
+static void listen_on(struct harness *harness, bool tls, char *endpoint, size_t cap)
+{
+	enum { TRIES = 100 };
+	int rc = ERR_EXISTS;
+	for (int i = 1; rc && i <= TRIES; i++) {
+		if (tls)
+			snprintf(endpoint, cap, TLS_SCHEME "127.0.0.1:%d", harness->port + i);
+		else
+			snprintf(endpoint, cap, "unix:/tmp/cresset-net-again-%d.sock",
+				 (int)getpid());
+		rc = net_server_listen(harness->server, endpoint + (tls ? strlen(TLS_SCHEME) : 0),
+				       NULL);
+	}
+	assert_int_equal(rc, 0);
+}
+
 static void check_restarts(bool tls)
 {
 	struct harness harness;
@@ -411,16 +430,10 @@ static void check_restarts(bool tls)
 
 	config.insecure_skip_verify = true;
 	harness_start(&harness, NULL, tls);
-	if (tls) {
-		snprintf(endpoint, sizeof(endpoint), "https://127.0.0.1:%d", harness.port + 1);
-	} else {
-		snprintf(endpoint, sizeof(endpoint), "unix:/tmp/cresset-net-again-%d.sock",
-			 (int)getpid());
-	}
+	listen_on(&harness, tls, endpoint, sizeof(endpoint));
 	struct str listen = str_of(endpoint);
 	if (tls)
-		listen = str_sub(listen, 8, listen.len);
-	assert_int_equal(net_server_listen(harness.server, listen.ptr, NULL), 0);
+		listen = str_sub(listen, strlen(TLS_SCHEME), listen.len);
 	assert_int_equal(net_client_create(&config, &client, NULL), 0);
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < 2; i++) {
