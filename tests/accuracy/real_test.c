@@ -52,7 +52,7 @@ static const struct program programs[] = {
 	{"python3", "exec /usr/bin/python3 $0/busy.py", NULL},
 	{"perl", "exec perl $0/busy.pl", NULL},
 	{"node", "exec node $0/busy.js", NULL},
-	{"clang", "while :; do clang-14 -O2 -c $1/large.c -o $1/large.o; done",
+	{"clang", "while :; do /usr/bin/clang-14 -O2 -c $1/large.c -o $1/large.o; done",
 	 "awk -f $0/large.awk >$1/large.c"},
 	{"chromium",
 	 "exec chromium --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage "
