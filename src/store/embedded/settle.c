@@ -238,7 +238,8 @@ static void reclaim_day(struct store *store, struct unsettled_day *day)
 	day->reclaims = 0;
 }
 
-/* Everything that was flushed; few files when it is flat. */
+/* What was deleted comes into files; where nobody would hear that they are to be rewritten, that is done here.
+ * False: there is no database to write to. */
 static bool flush_dead(struct store *store)
 {
 	struct err ignored; /* the next write will say it */

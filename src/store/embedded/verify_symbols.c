@@ -29,11 +29,15 @@ struct build_id {
 
 /* ---- which build id: keys hold a hash ---- */
 
+static bool same_hash(struct hash128 a, struct hash128 b)
+{
+	return a.high == b.high && a.low == b.low;
+}
+
 static bool stands_right(const struct verify *verify, const struct store_symbols *record,
 			 const struct symbols_place *place)
 {
-	struct hash128 hash = dict_hash(verify->seed, record->build_id);
-	return hash.high == place->hash.high && hash.low == place->hash.low;
+	return same_hash(dict_hash(verify->seed, record->build_id), place->hash);
 }
 
 /* The record of the place, when it can be read; texts are in value, which the caller frees in any case. */
@@ -153,11 +157,6 @@ static struct symbols_place place_of(const struct verify_tenant *tenant, struct 
 	return place;
 }
 
-static bool same_place(const struct symbols_place *a, const struct symbols_place *b)
-{
-	return a->hash.high == b->hash.high && a->hash.low == b->hash.low;
-}
-
 static int malformed_run(struct walk *walk, uint64_t start, const struct err *why, struct err *err)
 {
 	struct build_id name;
@@ -211,7 +210,7 @@ static int see_run(void *context, struct str key, struct str value, struct err *
 		return 0;
 	}
 	struct symbols_place place = place_of(walk->tenant, key);
-	if (walk->runs == 0 || !same_place(&place, &walk->place)) {
+	if (walk->runs == 0 || !same_hash(place.hash, walk->place.hash)) {
 		rc = end_build_id(walk, err);
 		*walk = (struct walk){.tenant = walk->tenant, .place = place};
 	}
