@@ -161,11 +161,11 @@ static rocksdb_options_t *set_by_text(rocksdb_options_t *o, const char *text)
 	return ok ? changed : o;
 }
 
-/* Start-up reads the log back into memory and leaves it there, and does not write it out first. */
+/* Opening reads the log back into memory and leaves it there, and does not write it out first. */
 #define NO_FLUSH "avoid_flush_during_recovery=true"
 
 static rocksdb_options_t *make_options(enum rocks_family family, const struct rocks_limits *limits,
-				       rocksdb_cache_t *cache)
+				       bool keep_log, rocksdb_cache_t *cache)
 {
 	rocksdb_options_t *o = rocksdb_options_create();
 	rocksdb_options_set_create_missing_column_families(o, 1);
@@ -175,7 +175,7 @@ static rocksdb_options_t *make_options(enum rocks_family family, const struct ro
 	set_table(o, family, cache);
 	rocksdb_options_set_compression(o, rocksdb_zstd_compression);
 	rocksdb_options_set_compression_options(o, -14, ZSTD_LEVEL, 0, 0);
-	return limits->doubt_log ? o : set_by_text(o, NO_FLUSH);
+	return keep_log ? set_by_text(o, NO_FLUSH) : o;
 }
 
 /* ---- a directory that has lost a file ---- */
@@ -245,8 +245,9 @@ int rocks_check_room(const char *path, struct err *err)
 
 /* ---- a log that a process left behind ---- */
 
-static int sync_log(const char *path, const char *name, struct err *err)
+static int sync_log(const char *path, const char *name, void *context, struct err *err)
 {
+	(void)context;
 	char log[PATH_MAX];
 	snprintf(log, sizeof(log), "%s/%s", path, name);
 	FD_AUTO int fd = open(log, O_RDONLY | O_CLOEXEC);
@@ -255,20 +256,56 @@ static int sync_log(const char *path, const char *name, struct err *err)
 	return fsync(fd) ? err_set_errno(err, errno, "syncing %s", log) : 0;
 }
 
-/* A process that was killed between writing its log and syncing it leaves records that only the kernel
- * has. RocksDB reads them back and takes them for safe: tables that it writes of one family would
- * refer to what the log has of another, and a client's retry would be acknowledged as known. So they
- * are made safe first. */
-static int sync_logs(const char *path, struct err *err)
+/* Adds to the sum at context. */
+static int add_log_size(const char *path, const char *name, void *context, struct err *err)
+{
+	char log[PATH_MAX];
+	struct stat st;
+	(void)err;
+	snprintf(log, sizeof(log), "%s/%s", path, name);
+	if (!stat(log, &st))
+		*(uint64_t *)context += (uint64_t)st.st_size;
+	return 0;
+}
+
+static int each_log(const char *path, int (*run)(const char *, const char *, void *, struct err *),
+		    void *context, struct err *err)
 {
 	DIR *directory = opendir(path);
 	int rc = 0;
 	if (!directory)
-		return errno == ENOENT ? 0 : err_set_errno(err, errno, "opening %s", path);
+		return err_set_errno(err, errno, "opening %s", path);
 	for (struct dirent *entry = readdir(directory); !rc && entry; entry = readdir(directory))
 		if (is_log(entry->d_name))
-			rc = sync_log(path, entry->d_name, err);
+			rc = run(path, entry->d_name, context, err);
 	closedir(directory);
+	return rc;
+}
+
+/* Is there no room to write the log out as tables? Then it is read and left as it is, so that a full disk
+ * does not keep what is there from being read. */
+static bool log_must_stay(const char *path)
+{
+	struct statvfs disk;
+	struct err ignored;
+	uint64_t bytes = OPENING_BYTES;
+	if (each_log(path, add_log_size, &bytes, &ignored) || statvfs(path, &disk))
+		return false; /* opening it will say what is wrong */
+	return (uint64_t)disk.f_bavail * disk.f_frsize < bytes;
+}
+
+/* A process that was killed between writing its log and syncing it leaves records that only the kernel
+ * has. RocksDB reads them back and takes them for safe: tables that it writes of one family would
+ * refer to what the log has of another, and a client's retry would be acknowledged as known. So they
+ * are made safe first.
+ *
+ * That is not enough when a sync of it has failed before: the kernel says so once, to a process that may
+ * be gone by now, still gives back what never came to the disk, and the next sync succeeds (fsync(2),
+ * EIO). So what a log gives back is written out as tables at every opening. Whoever ends in order leaves
+ * no log. */
+static int sync_logs(const char *path, struct err *err)
+{
+	int rc = each_log(path, sync_log, NULL, err);
 	return rc ? rc : fd_sync_dir(path, err);
 }
 
@@ -321,7 +358,7 @@ static int open_database(struct rocks *rocks, const char *path, struct err *err)
 	bool fresh;
 	int rc = rocks_check_room(path, err);
 	rc = rc ? rc : check_contents(path, &fresh, err);
-	if (!rc && !rocks->read_only)
+	if (!rc && !fresh && !rocks->read_only)
 		rc = sync_logs(path, err);
 	if (rc)
 		return rc;
@@ -340,8 +377,10 @@ int rocks_open(const char *path, const struct rocks_limits *limits, bool read_on
 	rocks->read_only = read_only;
 	rocks->no_compaction = limits->no_compaction;
 	rocks->cache = rocksdb_cache_create_lru(limits->block_cache_bytes);
+	bool keep_log = !limits->doubt_log && log_must_stay(path);
 	for (unsigned i = 0; i < FAMILY_COUNT; i++)
-		rocks->options[i] = make_options((enum rocks_family)i, limits, rocks->cache);
+		rocks->options[i] =
+			make_options((enum rocks_family)i, limits, keep_log, rocks->cache);
 	rocks->reading = make_reading();
 	rocks->synced = rocksdb_writeoptions_create();
 	rocks->not_synced = rocksdb_writeoptions_create();
