@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/embedded/rocks_log.h"
 
 enum {
 	KIB = 1024,
@@ -185,17 +186,11 @@ struct contents {
 	char manifest[MANIFEST_NAME_MAX];
 };
 
-static bool is_log(const char *name)
-{
-	size_t len = strlen(name);
-	return len > 4 && strcmp(name + len - 4, ".log") == 0;
-}
-
 static void look_at(struct contents *contents, int directory, const char *name)
 {
 	size_t len = strlen(name);
 	struct stat st;
-	bool log = is_log(name);
+	bool log = rocks_is_log(name);
 	if (strcmp(name, "CURRENT") == 0)
 		contents->current = true;
 	else if (strncmp(name, "MANIFEST-", 9) == 0 && strcmp(name, contents->manifest) > 0)
@@ -241,72 +236,6 @@ int rocks_check_room(const char *path, struct err *err)
 		       "some "
 		       "space",
 		       path, (uintmax_t)left / KIB, OPENING_BYTES / KIB);
-}
-
-/* ---- a log that a process left behind ---- */
-
-static int sync_log(const char *path, const char *name, void *context, struct err *err)
-{
-	(void)context;
-	char log[PATH_MAX];
-	snprintf(log, sizeof(log), "%s/%s", path, name);
-	FD_AUTO int fd = open(log, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_set_errno(err, errno, "opening %s", log);
-	return fsync(fd) ? err_set_errno(err, errno, "syncing %s", log) : 0;
-}
-
-/* Adds to the sum at context. */
-static int add_log_size(const char *path, const char *name, void *context, struct err *err)
-{
-	char log[PATH_MAX];
-	struct stat st;
-	(void)err;
-	snprintf(log, sizeof(log), "%s/%s", path, name);
-	if (!stat(log, &st))
-		*(uint64_t *)context += (uint64_t)st.st_size;
-	return 0;
-}
-
-static int each_log(const char *path, int (*run)(const char *, const char *, void *, struct err *),
-		    void *context, struct err *err)
-{
-	DIR *directory = opendir(path);
-	int rc = 0;
-	if (!directory)
-		return err_set_errno(err, errno, "opening %s", path);
-	for (struct dirent *entry = readdir(directory); !rc && entry; entry = readdir(directory))
-		if (is_log(entry->d_name))
-			rc = run(path, entry->d_name, context, err);
-	closedir(directory);
-	return rc;
-}
-
-/* Is there no room to write the log out as tables? Then it is read and left as it is, so that a full disk
- * does not keep what is there from being read. */
-static bool log_must_stay(const char *path)
-{
-	struct statvfs disk;
-	struct err ignored;
-	uint64_t bytes = OPENING_BYTES;
-	if (each_log(path, add_log_size, &bytes, &ignored) || statvfs(path, &disk))
-		return false; /* opening it will say what is wrong */
-	return (uint64_t)disk.f_bavail * disk.f_frsize < bytes;
-}
-
-/* A process that was killed between writing its log and syncing it leaves records that only the kernel
- * has. RocksDB reads them back and takes them for safe: tables that it writes of one family would
- * refer to what the log has of another, and a client's retry would be acknowledged as known. So they
- * are made safe first.
- *
- * That is not enough when a sync of it has failed before: the kernel says so once, to a process that may
- * be gone by now, still gives back what never came to the disk, and the next sync succeeds (fsync(2),
- * EIO). So what a log gives back is written out as tables at every opening. Whoever ends in order leaves
- * no log. */
-static int sync_logs(const char *path, struct err *err)
-{
-	int rc = each_log(path, sync_log, NULL, err);
-	return rc ? rc : fd_sync_dir(path, err);
 }
 
 /* ---- opening ---- */
@@ -359,7 +288,7 @@ static int open_database(struct rocks *rocks, const char *path, struct err *err)
 	int rc = rocks_check_room(path, err);
 	rc = rc ? rc : check_contents(path, &fresh, err);
 	if (!rc && !fresh && !rocks->read_only)
-		rc = sync_logs(path, err);
+		rc = rocks_sync_logs(path, err);
 	if (rc)
 		return rc;
 	rocksdb_options_set_create_if_missing(rocks->options[0], fresh);
@@ -377,7 +306,7 @@ int rocks_open(const char *path, const struct rocks_limits *limits, bool read_on
 	rocks->read_only = read_only;
 	rocks->no_compaction = limits->no_compaction;
 	rocks->cache = rocksdb_cache_create_lru(limits->block_cache_bytes);
-	bool keep_log = !limits->doubt_log && log_must_stay(path);
+	bool keep_log = !limits->doubt_log && rocks_log_must_stay(path, OPENING_BYTES);
 	for (unsigned i = 0; i < FAMILY_COUNT; i++)
 		rocks->options[i] =
 			make_options((enum rocks_family)i, limits, keep_log, rocks->cache);
