@@ -20,8 +20,8 @@ static uint64_t store_rows(struct client *c, const struct profile_batch *batch, 
 	struct ingest_result result = {0};
 	struct store_batch rows = {.tenant = STR("anonymous")};
 	struct err err;
-	check(ingest_convert(&c->config, c->relabel, batch, clock_real_ns(), &c->arena, &rows,
-			     &result, &err),
+	const struct ingest_rules rules = {&c->config, c->relabel, INGEST_ATTRIBUTES};
+	check(ingest_convert(&rules, batch, clock_real_ns(), &c->arena, &rows, &result, &err),
 	      &err);
 	if (result.rejected_samples)
 		fail("the conversion refused samples of the recording: %s", result.reason);

@@ -46,13 +46,14 @@ static enum codec codec_of(const struct net_request *request)
 	return str_equal_nocase(type, STR("application/proto")) ? CODEC_PROTO : CODEC_NONE;
 }
 
-static int read_message(const struct net_request *request, enum codec codec,
-			const ProtobufCMessageDescriptor *type, ProtobufCMessage **ret,
-			struct err *err)
+static int read_message(const struct api_endpoint *endpoint, const struct net_request *request,
+			enum codec codec, ProtobufCMessage **ret, struct err *err)
 {
+	const ProtobufCMessageDescriptor *type = endpoint->rpc->request;
+	size_t limit = endpoint->body_bytes ? endpoint->body_bytes : (size_t)API_BODY_MAX_BYTES;
 	struct str body;
-	int rc = codec == CODEC_GRPC ? net_grpc_message(request, API_BODY_MAX_BYTES, &body, err)
-				     : net_body(request, API_BODY_MAX_BYTES, &body, err);
+	int rc = codec == CODEC_GRPC ? net_grpc_message(request, limit, &body, err)
+				     : net_body(request, limit, &body, err);
 	if (rc)
 		return rc;
 	if (codec == CODEC_JSON && str_trim(body).len > 0)
@@ -61,12 +62,13 @@ static int read_message(const struct net_request *request, enum codec codec,
 }
 
 static int run(const struct api_endpoint *endpoint, const struct net_request *request,
-	       enum codec codec, struct buf *out, struct err *err)
+	       enum codec codec, struct buf *out, int64_t *retry_ms, struct err *err)
 {
 	const struct api_rpc *rpc = endpoint->rpc;
 	struct api_call call = {.api = endpoint->api,
 				.arena = request->arena,
 				.cancelled = request->cancelled,
+				.retry_ms = retry_ms,
 				.utf8_names = api_accepts_utf8_names(request)};
 	ProtobufCMessage *in = NULL, *reply = pbmsg_new(request->arena, rpc->response);
 
@@ -74,7 +76,7 @@ static int run(const struct api_endpoint *endpoint, const struct net_request *re
 		return err_set(err, ERR_NOMEM, "no memory for the answer");
 	int rc = ingest_tenant(endpoint->api->ingest, request, &call.tenant, err);
 	if (rc == 0)
-		rc = read_message(request, codec, rpc->request, &in, err);
+		rc = read_message(endpoint, request, codec, &in, err);
 	if (rc == 0)
 		rc = rpc->method(&call, in, reply, err);
 	if (rc)
@@ -90,15 +92,16 @@ static void serve(const struct api_endpoint *endpoint, const struct net_request 
 		  enum codec codec, struct net_answer *answer)
 {
 	struct err err = {0};
+	int64_t retry_ms = -1;
 	struct buf out;
 
 	buf_init(&out, 0);
-	int rc = run(endpoint, request, codec, &out, &err);
+	int rc = run(endpoint, request, codec, &out, &retry_ms, &err);
 	if (rc)
 		metric_add(&errors_total, 1);
 	if (codec == CODEC_GRPC) {
 		if (rc)
-			net_grpc_error(answer, &err, -1);
+			net_grpc_error(answer, &err, retry_ms);
 		else
 			net_grpc_answer(answer, buf_text(&out));
 		buf_deinit(&out);
@@ -108,6 +111,7 @@ static void serve(const struct api_endpoint *endpoint, const struct net_request 
 	answer->body = out;
 	if (rc) {
 		api_error(answer, &err);
+		api_retry_after(request->arena, answer, retry_ms);
 		return;
 	}
 	answer->status = 200;

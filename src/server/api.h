@@ -11,7 +11,7 @@
 
 struct api {
 	struct store *store;
-	const struct ingest *ingest; /* knows the tenant of a request */
+	struct ingest *ingest; /* knows the tenant of a request, and takes pushes */
 	const struct server_limits *limits;
 };
 
@@ -22,6 +22,8 @@ struct api_call {
 	struct str tenant;
 	const _Atomic int *cancelled;
 	bool utf8_names; /* the client said that it can read label names that are no identifiers */
+	int64_t *
+		retry_ms; /* a method that fails may say that the same call can go well later; -1: not */
 };
 
 typedef int api_method(const struct api_call *call, const ProtobufCMessage *request,
@@ -38,10 +40,12 @@ struct api_rpc {
 struct api_endpoint {
 	const struct api *api;
 	const struct api_rpc *rpc;
+	size_t body_bytes; /* largest message; 0: API_BODY_MAX_BYTES */
 };
 
 extern const struct api_rpc api_querier[];
 extern const size_t api_querier_count;
+extern const struct api_rpc api_push; /* push.v1.PusherService/Push */
 
 enum { API_BODY_MAX_BYTES = 4 * 1024 * 1024 };
 
@@ -53,6 +57,8 @@ net_handler api_not_found;
 
 /* Status of err_info and {"code":...,"message":...} (Connect protocol, "Error end-stream"). */
 void api_error(struct net_answer *answer, const struct err *err);
+/* "Retry-After: seconds", rounded up (RFC 9110, section 10.2.3); nothing when retry_ms is negative. */
+void api_retry_after(struct arena *arena, struct net_answer *answer, int64_t retry_ms);
 /* A NUL-terminated copy that is UTF-8 (bytes that are not become U+FFFD), as protobuf asks of strings.
  * NULL without memory. */
 char *api_text(struct arena *arena, struct str text);

@@ -16,6 +16,17 @@ void api_error(struct net_answer *answer, const struct err *err)
 	net_answer_header(answer, STR("x-content-type-options"), STR("nosniff"));
 }
 
+void api_retry_after(struct arena *arena, struct net_answer *answer, int64_t retry_ms)
+{
+	struct str text;
+
+	if (retry_ms < 0)
+		return;
+	text = arena_printf(arena, "%lld", (long long)((retry_ms + 999) / 1000));
+	if (text.ptr)
+		net_answer_header(answer, STR("retry-after"), text);
+}
+
 static bool is_rpc(const struct net_request *request)
 {
 	struct str type = net_header_get(request, STR("content-type"));

@@ -17,7 +17,7 @@
 #include "server/symbols_api.h"
 #include "store/engine.h"
 
-enum { FIXED_ROUTES = 12 };
+enum { FIXED_ROUTES = 14, PUSH_ROUTES = 1 };
 
 struct server {
 	struct store *store;
@@ -41,13 +41,23 @@ static void add_route(struct server *server, struct net_route route)
 static void add_api_routes(struct server *server, struct api_endpoint *endpoints)
 {
 	for (size_t i = 0; i < api_querier_count; i++) {
-		endpoints[i] = (struct api_endpoint){&server->api, &api_querier[i]};
+		endpoints[i] = (struct api_endpoint){.api = &server->api, .rpc = &api_querier[i]};
 		add_route(server, (struct net_route){.method = "*",
 						     .path = api_querier[i].path,
 						     .handler = api_serve,
 						     .user = &endpoints[i],
 						     .body_limit_bytes = API_BODY_MAX_BYTES});
 	}
+}
+
+static void add_push_route(struct server *server, struct api_endpoint *endpoint)
+{
+	*endpoint = (struct api_endpoint){&server->api, &api_push,
+					  ingest_message_bytes(server->ingest)};
+	add_route(server, (struct net_route){.method = "*",
+					     .path = api_push.path,
+					     .handler = api_serve,
+					     .user = endpoint});
 }
 
 static void add_fixed_routes(struct server *server)
@@ -60,6 +70,14 @@ static void add_fixed_routes(struct server *server)
 		{.method = "*",
 		 .path = INGEST_HTTP_PATH,
 		 .handler = ingest_http,
+		 .user = server->ingest},
+		{.method = "POST",
+		 .path = INGEST_LEGACY_PATH,
+		 .handler = ingest_legacy,
+		 .user = server->ingest},
+		{.method = "POST",
+		 .path = "/pyroscope" INGEST_LEGACY_PATH,
+		 .handler = ingest_legacy,
 		 .user = server->ingest},
 		{.method = "POST",
 		 .path = SYMBOLS_API_PATH,
@@ -92,12 +110,14 @@ static void add_fixed_routes(struct server *server)
 static int make_routes(struct server *server, struct err *err)
 {
 	struct api_endpoint *endpoints =
-		arena_zalloc(&server->arena, api_querier_count, sizeof(*endpoints));
-	server->routes = arena_zalloc(&server->arena, api_querier_count + FIXED_ROUTES,
-				      sizeof(*server->routes));
+		arena_zalloc(&server->arena, api_querier_count + PUSH_ROUTES, sizeof(*endpoints));
+	server->routes =
+		arena_zalloc(&server->arena, api_querier_count + PUSH_ROUTES + FIXED_ROUTES,
+			     sizeof(*server->routes));
 	if (!endpoints || !server->routes)
 		return err_set(err, ERR_NOMEM, "no memory for the routes");
 	add_api_routes(server, endpoints);
+	add_push_route(server, &endpoints[api_querier_count]);
 	add_fixed_routes(server);
 	return 0;
 }

@@ -146,7 +146,7 @@ static struct str header(const struct fixture *f, const char *name)
 
 static void call(struct fixture *f, const char *method, struct str body)
 {
-	struct api_endpoint endpoint = {&f->api, NULL};
+	struct api_endpoint endpoint = {.api = &f->api};
 	char path[128];
 
 	snprintf(path, sizeof(path), "/querier.v1.QuerierService/%s", method);
