@@ -16,9 +16,15 @@
 #include "server/relabel.h"
 #include "store/engine.h"
 
-#define INGEST_GRPC_PATH \
-	"/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
-#define INGEST_HTTP_PATH "/v1development/profiles"
+/* The service's package and path as they were named over time; what comes is known by its bytes, since
+ * senders of 1.3 were seen on the newer path. */
+#define INGEST_GRPC_PATH_OF(version) \
+	"/opentelemetry.proto.collector.profiles." version ".ProfilesService/Export"
+#define INGEST_GRPC_PATH_V1	      INGEST_GRPC_PATH_OF("v1")
+#define INGEST_GRPC_PATH_EXPERIMENTAL INGEST_GRPC_PATH_OF("v1experimental")
+#define INGEST_GRPC_PATH	      INGEST_GRPC_PATH_OF("v1development")
+#define INGEST_HTTP_PATH_EXPERIMENTAL "/v1experimental/profiles"
+#define INGEST_HTTP_PATH	      "/v1development/profiles"
 
 /* 0 in a limit means none. */
 struct ingest_config {
@@ -57,7 +63,7 @@ MUST_USE int ingest_create(const struct ingest_config *config, struct store *sto
 			   struct ingest **ret, struct err *err);
 void ingest_destroy(struct ingest *ingest); /* NULL is fine */
 
-/* Handlers for net_route rows; user is the struct ingest. Route the two paths above to them with
+/* Handlers for net_route rows; user is the struct ingest. Route the paths above to them with
  * method POST (other methods are answered 405). */
 net_handler ingest_grpc;
 net_handler ingest_http;

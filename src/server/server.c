@@ -17,7 +17,7 @@
 #include "server/symbols_api.h"
 #include "store/engine.h"
 
-enum { FIXED_ROUTES = 12 };
+enum { FIXED_ROUTES = 15 };
 
 struct server {
 	struct store *store;
@@ -56,6 +56,18 @@ static void add_fixed_routes(struct server *server)
 		{.method = "*",
 		 .path = INGEST_GRPC_PATH,
 		 .handler = ingest_grpc,
+		 .user = server->ingest},
+		{.method = "*",
+		 .path = INGEST_GRPC_PATH_EXPERIMENTAL,
+		 .handler = ingest_grpc,
+		 .user = server->ingest},
+		{.method = "*",
+		 .path = INGEST_GRPC_PATH_V1,
+		 .handler = ingest_grpc,
+		 .user = server->ingest},
+		{.method = "*",
+		 .path = INGEST_HTTP_PATH_EXPERIMENTAL,
+		 .handler = ingest_http,
 		 .user = server->ingest},
 		{.method = "*",
 		 .path = INGEST_HTTP_PATH,
