@@ -145,7 +145,7 @@ void net_server_stop(struct net_server *server);
 /* ---- gRPC, unary (gRPC over HTTP/2, PROTOCOL-HTTP2.md) ---- */
 
 bool net_is_grpc(const struct net_request *request);
-/* The message of a request, unpacked (identity, gzip) into the arena. */
+/* The message of a request, unpacked (identity, gzip, zstd, snappy) into the arena. */
 MUST_USE int net_grpc_message(const struct net_request *request, size_t limit_bytes,
 			      struct str *ret, struct err *err);
 /* Frames the message and sets grpc-status 0. */
@@ -153,7 +153,7 @@ void net_grpc_answer(struct net_answer *answer, struct str message);
 /* Trailers-only answer from an error: status from err_info, grpc-message percent-encoded;
  * retry_ms >= 0 adds google.rpc.RetryInfo in grpc-status-details-bin. */
 void net_grpc_error(struct net_answer *answer, const struct err *err, int64_t retry_ms);
-/* A plain HTTP body, unpacked by Content-Encoding (identity, gzip) into the arena. */
+/* A plain HTTP body, unpacked by Content-Encoding (identity, gzip, zstd, snappy) into the arena. */
 MUST_USE int net_body(const struct net_request *request, size_t limit_bytes, struct str *ret,
 		      struct err *err);
 

@@ -37,7 +37,8 @@ int ingest_create(const struct ingest_config *config, struct store *store, struc
 	ingest->config = *config;
 	ingest->config.rules = NULL; /* compiled below, and the caller's */
 	ingest->store = store;
-	rc = relabel_create(config->rules, config->rule_count, &ingest->relabel, err);
+	rc = senders_create(&ingest->senders, err);
+	rc = rc ? rc : relabel_create(config->rules, config->rule_count, &ingest->relabel, err);
 	if (rc) {
 		ingest_destroy(ingest);
 		return rc;
@@ -58,6 +59,7 @@ void ingest_destroy(struct ingest *ingest)
 	if (!ingest)
 		return;
 	relabel_destroy(ingest->relabel);
+	senders_destroy(ingest->senders);
 	mem_free(ingest);
 }
 

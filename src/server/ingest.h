@@ -17,10 +17,16 @@
 #include "server/relabel.h"
 #include "store/engine.h"
 
-#define INGEST_GRPC_PATH \
-	"/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
-#define INGEST_HTTP_PATH   "/v1development/profiles"
-#define INGEST_LEGACY_PATH "/ingest" /* and behind /pyroscope */
+/* The service's package and path as they were named over time; what comes is known by its bytes, since
+ * senders of 1.3 were seen on the newer path. */
+#define INGEST_GRPC_PATH_OF(version) \
+	"/opentelemetry.proto.collector.profiles." version ".ProfilesService/Export"
+#define INGEST_GRPC_PATH_V1	      INGEST_GRPC_PATH_OF("v1")
+#define INGEST_GRPC_PATH_EXPERIMENTAL INGEST_GRPC_PATH_OF("v1experimental")
+#define INGEST_GRPC_PATH	      INGEST_GRPC_PATH_OF("v1development")
+#define INGEST_HTTP_PATH_EXPERIMENTAL "/v1experimental/profiles"
+#define INGEST_HTTP_PATH	      "/v1development/profiles"
+#define INGEST_LEGACY_PATH	      "/ingest" /* and behind /pyroscope */
 
 /* 0 in a limit means none. */
 struct ingest_config {

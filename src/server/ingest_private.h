@@ -2,9 +2,11 @@
 #pragma once
 
 #include "server/ingest.h"
+#include "server/senders.h"
 
 struct ingest {
 	struct ingest_config config;
 	struct relabel *relabel;
 	struct store *store;
+	struct senders *senders;
 };

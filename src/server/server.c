@@ -17,7 +17,7 @@
 #include "server/symbols_api.h"
 #include "store/engine.h"
 
-enum { FIXED_ROUTES = 14, PUSH_ROUTES = 1 };
+enum { FIXED_ROUTES = 17, PUSH_ROUTES = 1 };
 
 struct server {
 	struct store *store;
@@ -66,6 +66,18 @@ static void add_fixed_routes(struct server *server)
 		{.method = "*",
 		 .path = INGEST_GRPC_PATH,
 		 .handler = ingest_grpc,
+		 .user = server->ingest},
+		{.method = "*",
+		 .path = INGEST_GRPC_PATH_EXPERIMENTAL,
+		 .handler = ingest_grpc,
+		 .user = server->ingest},
+		{.method = "*",
+		 .path = INGEST_GRPC_PATH_V1,
+		 .handler = ingest_grpc,
+		 .user = server->ingest},
+		{.method = "*",
+		 .path = INGEST_HTTP_PATH_EXPERIMENTAL,
+		 .handler = ingest_http,
 		 .user = server->ingest},
 		{.method = "*",
 		 .path = INGEST_HTTP_PATH,

@@ -171,6 +171,8 @@ static int string_attr(struct old_job *job, struct index_list *attrs, struct str
 {
 	struct value value = {.kind = VALUE_STRING};
 
+	if (string == 0)
+		return 0;
 	value.text = profile_str(&job->dec->batch->dict, old_index(&job->tables->strings, string));
 	return value.text.len ? old_attr_add(job->dec, attrs, key, &value, STR(""), err) : 0;
 }

@@ -1,5 +1,7 @@
 /* The rows of the older layouts are interned: each profile of 1.3 to 1.5 brings its
  * own tables, which are mostly the same, and index 0 of the batch is not theirs. */
+#include <assert.h>
+
 #include "base/map.h"
 #include "wire/old.h"
 
@@ -124,6 +126,7 @@ int old_attr_add(struct decoder *dec, struct index_list *list, struct str key,
 	uint32_t attr;
 	int rc = profile_attribute(dec->batch, key, value, unit, &attr, err);
 
+	assert(list->count < list->cap);
 	if (!rc)
 		list->items[list->count++] = attr;
 	return rc;
@@ -143,6 +146,8 @@ static int add_name(struct decoder *dec, const struct old_tables *tables, struct
 {
 	struct value value = {.kind = VALUE_STRING};
 
+	if (string == 0) /* not set, whatever the table begins with */
+		return 0;
 	value.text = profile_str(&dec->batch->dict, old_index(&tables->strings, string));
 	return value.text.len ? old_attr_add(dec, list, str_of(key), &value, STR(""), err) : 0;
 }

@@ -490,6 +490,17 @@ static void fields_that_became_attributes_are_attributes(void **state)
 			  STR("note")));
 }
 
+static void an_index_of_0_names_nothing_even_where_the_string_table_begins_with_a_name(void **state)
+{
+	(void)state;
+	must_decode(
+		"1: { 2: { 2: { 2: 5i64 8: { 1: { 1: 1 } 2: { 8: 1 2: [4] } 3: {} 4: { 3: 1 } 15: "
+		"[0] 6: \"first\" 6: \"x\" } } } }");
+	const struct profile_stack *stack = &batch->dict.stacks[profile_at(0)->samples[0].stack];
+	assert_int_equal(batch->dict.locations[stack->locations[0]].attr_count, 0);
+	assert_int_equal(profile_at(0)->attr_count, 0);
+}
+
 static void unpacked_lists_are_read_too(void **state)
 {
 	(void)state;
@@ -517,6 +528,7 @@ int main(void)
 		TEST(labels_of_1_3_become_attributes),
 		TEST(a_sample_of_1_3_may_list_its_locations),
 		TEST(fields_that_became_attributes_are_attributes),
+		TEST(an_index_of_0_names_nothing_even_where_the_string_table_begins_with_a_name),
 		TEST(unpacked_lists_are_read_too),
 	};
 	return cmocka_run_group_tests_name("wire/shapes", tests, NULL, NULL);
