@@ -7,7 +7,7 @@
 #include "base/metrics.h"
 #include "server/api.h"
 #include "server/ingest_discard.h"
-#include "server/ingest_form.h"
+#include "server/ingest_legacy_jfr.h"
 #include "server/ingest_legacy_pprof.h"
 #include "server/ingest_private.h"
 #include "wire/folded.h"
@@ -212,7 +212,7 @@ static int add_profiles(struct ingest_sink *sink, const struct legacy_request *r
 	case LEGACY_SPEEDSCOPE:
 		return add_speedscope(sink, request, body, err);
 	case LEGACY_JFR:
-		return err_set(err, ERR_UNSUPPORTED, "format=jfr is not there");
+		return legacy_jfr(sink, request, body, err);
 	case LEGACY_GROUPS:
 	case LEGACY_LINES:
 	case LEGACY_TRIE:
