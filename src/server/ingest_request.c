@@ -12,6 +12,7 @@
 #include "server/api.h"
 #include "server/ingest_discard.h"
 #include "server/ingest_private.h"
+#include "server/ingest_stats.h"
 #include "wire/wire.h"
 
 enum { TENANT_BYTES_MAX = 150 };
@@ -30,14 +31,6 @@ static struct metric http_requests =
 	METRIC_COUNTER_INIT(REQUESTS, "transport=\"http\"", REQUESTS_HELP);
 static struct metric json_requests =
 	METRIC_COUNTER_INIT(REQUESTS, "transport=\"http_json\"", REQUESTS_HELP);
-static struct metric failures = METRIC_COUNTER_INIT("cresset_ingest_failures_total", NULL,
-						    "Export requests answered with an error");
-static struct metric bytes_received = METRIC_COUNTER_INIT("cresset_ingest_bytes_total", NULL,
-							  "Unpacked bytes of export requests");
-static struct histogram seconds =
-	HISTOGRAM_INIT("cresset_ingest_seconds", NULL,
-		       "Time from a whole request to its answer, durable write included",
-		       100 * NS_PER_US);
 static struct metric layouts[WIRE_LAYOUT_COUNT] = {
 	[WIRE_LAYOUT_NONE] = LAYOUT("none"), [WIRE_LAYOUT_A] = LAYOUT("1.3"),
 	[WIRE_LAYOUT_B] = LAYOUT("1.5"),     [WIRE_LAYOUT_C] = LAYOUT("1.6"),
@@ -151,7 +144,7 @@ static int take(struct ingest *ingest, const struct net_request *request, bool j
 	struct str tenant;
 	int rc;
 
-	metric_add(&bytes_received, (int64_t)message.len);
+	metric_add(&ingest_bytes, (int64_t)message.len);
 	rc = ingest_tenant(ingest, request, &tenant, &failure->err);
 	rc = rc ? rc : decode(ingest, request, json, message, &batch, &report, &failure->err);
 	if (rc)
@@ -194,10 +187,10 @@ void ingest_grpc(void *user, const struct net_request *request, struct net_answe
 	}
 	metric_add(&grpc_requests, 1);
 	if (run_grpc(user, request, answer, &failure)) {
-		metric_add(&failures, 1);
+		metric_add(&ingest_failures, 1);
 		net_grpc_error(answer, &failure.err, failure.retry_ms);
 	}
-	histogram_observe_ns(&seconds, clock_mono_ns() - start_ns);
+	histogram_observe_ns(&ingest_seconds, clock_mono_ns() - start_ns);
 }
 
 /* ---- HTTP ---- */
@@ -254,7 +247,7 @@ static void answer_failure(const struct net_request *request, enum wire_encoding
 	const struct err_info *info = err_info(failure->err.code);
 	bool too_large = info->http_status == 429 && failure->retry_ms < 0;
 
-	metric_add(&failures, 1);
+	metric_add(&ingest_failures, 1);
 	if (answer->status == 0)
 		answer->status = too_large ? 413 : info->http_status;
 	api_retry_after(request->arena, answer, failure->retry_ms);
@@ -284,5 +277,5 @@ void ingest_http(void *user, const struct net_request *request, struct net_answe
 	if (run_http(user, request, encoding, answer, &failure))
 		answer_failure(request, encoding, answer, &failure);
 	net_answer_header(answer, STR("content-type"), content_types[encoding]);
-	histogram_observe_ns(&seconds, clock_mono_ns() - start_ns);
+	histogram_observe_ns(&ingest_seconds, clock_mono_ns() - start_ns);
 }

@@ -151,7 +151,7 @@ static inline const char *stored(const char *type, const char *service)
 static inline void assert_holds(const char *text, const char *part)
 {
 	if (!strstr(text, part))
-		fail_msg("\"%s\" does not hold \"%s\"", text, part);
+		fail_msg("\"%s\" does not hold \"%s\"", text ? text : "", part);
 }
 
 static inline void assert_answer(int status, const char *part)
