@@ -4,6 +4,8 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+#include "base/clock.h"
+#include "base/metrics.h"
 #include "net/net.h"
 #include "query/query.h"
 #include "server/ingest.h"
@@ -40,8 +42,21 @@ struct api_endpoint {
 	const struct api_rpc *rpc;
 };
 
-extern const struct api_rpc api_querier[];
-extern const size_t api_querier_count;
+struct api_service {
+	const struct api_rpc *rpcs;
+	size_t count;
+};
+
+extern const struct api_service api_querier;
+
+/* Every service, and the methods of all, in a fixed order; NULL past the last. */
+const struct api_rpc *api_rpc_at(size_t index);
+
+/* The time that a method takes. */
+#define API_SECONDS(name_, method_)                                               \
+	static struct histogram name_ =                                           \
+		HISTOGRAM_INIT("cresset_query_seconds", "method=\"" method_ "\"", \
+			       "Time to answer calls of the query API", 100 * NS_PER_US)
 
 enum { API_BODY_MAX_BYTES = 4 * 1024 * 1024 };
 

@@ -81,4 +81,5 @@ MUST_USE int select_series(struct query *query, roaring_bitmap_t **ret, struct e
 MUST_USE int select_active(struct query *query, roaring_bitmap_t **ret, unsigned *ret_columns,
 			   struct err *err);
 
+/* Matchers on sample fields, or ids of profiles: only samples can tell. */
 bool has_field_matchers(const struct query *query);
