@@ -48,6 +48,7 @@ int query_select(struct arena *arena, const struct query_range *range, struct st
 		.end_ns = always ? UINT64_MAX : ns_of(range->end_ms) + 1,
 		.cancelled = range->cancelled,
 		.memory_limit_bytes = range->memory_limit_bytes,
+		.deadline_ns = range->deadline_ns,
 		.profiles = range->profiles,
 		.profile_count = range->profile_count,
 		.call_sites = range->call_sites,

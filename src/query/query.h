@@ -183,6 +183,7 @@ struct query_range {
 	int64_t start_ms, end_ms; /* both inclusive; 0 and 0: all time */
 	const _Atomic int *cancelled;
 	size_t memory_limit_bytes;
+	uint64_t deadline_ns;			 /* of the monotonic clock; 0: none */
 	const struct store_profile_id *profiles; /* only these; none: all */
 	size_t profile_count;
 	const struct str *call_sites; /* only stacks that begin with these, root first */

@@ -23,6 +23,7 @@ struct api_call {
 	struct arena *arena; /* of the request: messages and results live there */
 	struct str tenant;
 	const _Atomic int *cancelled;
+	uint64_t deadline_ns; /* of the monotonic clock; 0: none */
 	bool utf8_names; /* the client said that it can read label names that are no identifiers */
 };
 
@@ -34,6 +35,7 @@ struct api_rpc {
 	const ProtobufCMessageDescriptor *request, *response;
 	api_method *method;
 	struct histogram *seconds;
+	size_t body_bytes; /* most that a request may have; 0: API_BODY_MAX_BYTES */
 };
 
 /* What a route of the query API has as user. */
@@ -41,6 +43,14 @@ struct api_endpoint {
 	const struct api *api;
 	const struct api_rpc *rpc;
 };
+
+/* A row of a service's table; request and response as protoc-c spells them, without __descriptor. */
+#define API_RPC(path_, request_, response_, method_, seconds_)                                     \
+	{                                                                                          \
+		.path = (path_), .request = &request_##__descriptor,                               \
+		.response = &response_##__descriptor, .method = (method_), .seconds = &(seconds_), \
+		.body_bytes = 0                                                                    \
+	}
 
 struct api_service {
 	const struct api_rpc *rpcs;
@@ -60,8 +70,9 @@ const struct api_rpc *api_rpc_at(size_t index);
 
 enum { API_BODY_MAX_BYTES = 4 * 1024 * 1024 };
 
-/* Any method, any content type: Connect (JSON, protobuf) and gRPC are served, others refused as their
- * protocol asks. user is an api_endpoint. */
+size_t api_body_bytes(const struct api_rpc *rpc);
+/* Any method, any content type: Connect, gRPC and gRPC-web (JSON, protobuf) are served, others refused as
+ * their protocol asks. user is an api_endpoint. */
 net_handler api_serve;
 /* For paths that nothing else serves. */
 net_handler api_not_found;

@@ -72,11 +72,9 @@ API_SECONDS(diff_seconds, "Diff");
 API_SECONDS(profile_stats_seconds, "GetProfileStats");
 API_SECONDS(analyze_seconds, "AnalyzeQuery");
 
-#define RPC(name_, request_, response_, method_, seconds_)                               \
-	{                                                                                \
-		"/querier.v1.QuerierService/" name_, &request_##__descriptor,            \
-			&response_##__descriptor, querier_##method_, &seconds_##_seconds \
-	}
+#define RPC(name_, request_, response_, method_, seconds_)                                   \
+	API_RPC("/querier.v1.QuerierService/" name_, request_, response_, querier_##method_, \
+		seconds_##_seconds)
 #define QUERIER_RPC(name_, message_, method_, seconds_)                                            \
 	RPC(name_, querier__v1__##message_##_request, querier__v1__##message_##_response, method_, \
 	    seconds_)

@@ -42,7 +42,9 @@ int api_range_times(const struct api_call *call, int64_t start_ms, int64_t end_m
 
 struct query_range api_range_new(const struct api_call *call)
 {
-	return (struct query_range){.tenant = call->tenant, .cancelled = call->cancelled};
+	return (struct query_range){.tenant = call->tenant,
+				    .cancelled = call->cancelled,
+				    .deadline_ns = call->deadline_ns};
 }
 
 int api_range_read(const struct api_call *call, const char *type_id, const char *selector,

@@ -55,7 +55,7 @@ static void add_api_routes(struct server *server, struct api_endpoint *endpoints
 						     .path = rpc->path,
 						     .handler = api_serve,
 						     .user = &endpoints[i],
-						     .body_limit_bytes = API_BODY_MAX_BYTES});
+						     .body_limit_bytes = api_body_bytes(rpc)});
 	}
 }
 

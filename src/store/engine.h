@@ -110,6 +110,7 @@ struct store_selection {
 	uint64_t start_ns, end_ns;
 	const _Atomic int *cancelled; /* may be NULL */
 	size_t memory_limit_bytes;    /* 0: the store's default, what all queries may take */
+	uint64_t deadline_ns;	      /* of the monotonic clock; then ERR_TIMEOUT; 0: none */
 	/* Only samples of these profiles; none: all. */
 	const struct store_profile_id *profiles;
 	size_t profile_count;

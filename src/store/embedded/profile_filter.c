@@ -14,7 +14,7 @@ static void put_be(uint8_t *to, uint64_t value, size_t bytes)
 
 struct store_profile_id profile_id_make(uint32_t series, uint64_t time_ns)
 {
-	struct store_profile_id id;
+	struct store_profile_id id = {{0}};
 	put_be(id.bytes, series, 4);
 	put_be(id.bytes + 4, time_ns, 8);
 	put_be(id.bytes + 12, str_hash(str_make(id.bytes, 12)), 4);

@@ -310,7 +310,7 @@ static void a_call_survives_every_failed_allocation(void **state)
 static void other_methods_and_types_are_refused(void **state)
 {
 	static const char *const types[] = {"text/plain", "application/x-protobuf", "",
-					    "application/jsonp", "application/grpc-web"};
+					    "application/jsonp", "application/grpc-webs"};
 	struct fixture *f = *state;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		f->request.header_count = 0;
