@@ -5,11 +5,12 @@
 
 #include "base/base64.h"
 #include "base/cursor.h"
+#include "base/zip.h"
 #include "grpc_status.h"
 #include "net.h"
 #include "unpack.h"
 
-enum { FRAME_BYTES = 5, STATUS_MAX = 16 };
+enum { FRAME_BYTES = 5, STATUS_MAX = 16, GZIP_MIN_BYTES = 1024, GZIP_LEVEL = 5 };
 
 bool net_is_grpc(const struct net_request *request)
 {
@@ -62,11 +63,11 @@ int net_grpc_message(const struct net_request *request, size_t limit_bytes, stru
 	return 0;
 }
 
-static void put_frame(struct buf *body, struct str message)
+static void put_frame(struct buf *body, bool packed, struct str message)
 {
 	uint32_t len = (uint32_t)message.len;
-	const char head[FRAME_BYTES] = {0, (char)(len >> 24), (char)(len >> 16), (char)(len >> 8),
-					(char)len};
+	const char head[FRAME_BYTES] = {(char)packed, (char)(len >> 24), (char)(len >> 16),
+					(char)(len >> 8), (char)len};
 
 	if (message.len > UINT32_MAX) {
 		body->failed = ERR_LIMIT;
@@ -92,8 +93,33 @@ void net_grpc_answer(struct net_answer *answer, struct str message)
 {
 	begin_answer(answer);
 	buf_clear(&answer->body);
-	put_frame(&answer->body, message);
+	put_frame(&answer->body, false, message);
 	net_answer_trailer(answer, STR("grpc-status"), STR("0"));
+}
+
+static bool accepts_gzip(const struct net_request *request)
+{
+	struct str rest = net_header_get(request, STR("grpc-accept-encoding")), name;
+
+	while (rest.ptr && str_next(&rest, ',', &name))
+		if (str_equal(str_trim(name), STR("gzip")))
+			return true;
+	return false;
+}
+
+void net_grpc_answer_gzip(const struct net_request *request, struct net_answer *answer,
+			  struct str message)
+{
+	struct buf packed = {0};
+
+	net_grpc_answer(answer, message);
+	if (message.len > GZIP_MIN_BYTES && accepts_gzip(request) &&
+	    zip_gzip(message, GZIP_LEVEL, &packed, NULL) == 0 && packed.len < message.len) {
+		buf_clear(&answer->body);
+		put_frame(&answer->body, true, buf_text(&packed));
+		net_answer_header(answer, STR("grpc-encoding"), STR("gzip"));
+	}
+	buf_deinit(&packed);
 }
 
 /* The rest of the answer's scratch room. */

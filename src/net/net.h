@@ -150,6 +150,9 @@ MUST_USE int net_grpc_message(const struct net_request *request, size_t limit_by
 			      struct str *ret, struct err *err);
 /* Frames the message and sets grpc-status 0. */
 void net_grpc_answer(struct net_answer *answer, struct str message);
+/* The same, packed when that pays and the request's grpc-accept-encoding allows gzip. */
+void net_grpc_answer_gzip(const struct net_request *request, struct net_answer *answer,
+			  struct str message);
 /* Trailers-only answer from an error: status from err_info, grpc-message percent-encoded;
  * retry_ms >= 0 adds google.rpc.RetryInfo in grpc-status-details-bin. */
 void net_grpc_error(struct net_answer *answer, const struct err *err, int64_t retry_ms);

@@ -38,15 +38,24 @@ static void add_route(struct server *server, struct net_route route)
 	server->routes[server->route_count++] = route;
 }
 
+static size_t count_rpcs(void)
+{
+	size_t count = 0;
+	while (api_rpc_at(count))
+		count++;
+	return count;
+}
+
 static void add_api_routes(struct server *server, struct api_endpoint *endpoints)
 {
-	for (size_t i = 0; i < api_querier_count; i++) {
-		endpoints[i] = (struct api_endpoint){.api = &server->api, .rpc = &api_querier[i]};
+	const struct api_rpc *rpc;
+	for (size_t i = 0; (rpc = api_rpc_at(i)) != NULL; i++) {
+		endpoints[i] = (struct api_endpoint){.api = &server->api, .rpc = rpc};
 		add_route(server, (struct net_route){.method = "*",
-						     .path = api_querier[i].path,
+						     .path = rpc->path,
 						     .handler = api_serve,
 						     .user = &endpoints[i],
-						     .body_limit_bytes = API_BODY_MAX_BYTES});
+						     .body_limit_bytes = api_body_bytes(rpc)});
 	}
 }
 
@@ -121,15 +130,15 @@ static void add_fixed_routes(struct server *server)
 
 static int make_routes(struct server *server, struct err *err)
 {
+	size_t rpcs = count_rpcs();
 	struct api_endpoint *endpoints =
-		arena_zalloc(&server->arena, api_querier_count + PUSH_ROUTES, sizeof(*endpoints));
-	server->routes =
-		arena_zalloc(&server->arena, api_querier_count + PUSH_ROUTES + FIXED_ROUTES,
-			     sizeof(*server->routes));
+		arena_zalloc(&server->arena, rpcs + PUSH_ROUTES, sizeof(*endpoints));
+	server->routes = arena_zalloc(&server->arena, rpcs + PUSH_ROUTES + FIXED_ROUTES,
+				      sizeof(*server->routes));
 	if (!endpoints || !server->routes)
 		return err_set(err, ERR_NOMEM, "no memory for the routes");
 	add_api_routes(server, endpoints);
-	add_push_route(server, &endpoints[api_querier_count]);
+	add_push_route(server, &endpoints[rpcs]);
 	add_fixed_routes(server);
 	return 0;
 }

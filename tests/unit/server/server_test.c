@@ -304,7 +304,7 @@ static void the_small_pages_answer(void **state)
 	assert_has(metrics, "process_resident_memory_bytes ");
 	assert_has(metrics, "cresset_query_seconds_count{method=\"LabelNames\"} ");
 	assert_has(ask(f, "GET", "/no/such/page", NULL, 404), "{\"code\":\"not_found\"");
-	assert_has(ask(f, "POST", "/querier.v1.QuerierService/Diff", "{}", 501),
+	assert_has(ask(f, "POST", "/querier.v1.QuerierService/Nothing", "{}", 501),
 		   "{\"code\":\"unimplemented\"");
 	ask(f, "GET", "/querier.v1.QuerierService/LabelNames", NULL, 405);
 }
