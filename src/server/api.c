@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "server/pbjson.h"
+#include "server/settings.h"
 
 enum codec { CODEC_NONE, CODEC_JSON, CODEC_PROTO, CODEC_GRPC };
 
@@ -60,6 +61,22 @@ static int read_message(const struct net_request *request, enum codec codec,
 	return pbmsg_decode(request->arena, type, codec == CODEC_JSON ? STR("") : body, ret, err);
 }
 
+/* With the limits of the call's tenant. */
+static int call_method(const struct api_rpc *rpc, const struct api_call *call,
+		       const ProtobufCMessage *in, ProtobufCMessage *reply, struct err *err)
+{
+	struct api api = *call->api;
+	struct settings *settings = ingest_settings(api.ingest);
+
+	if (settings)
+		api.limits = &settings_policy(settings, call->tenant)->limits;
+	struct api_call limited = *call;
+	limited.api = &api;
+	int rc = rpc->method(&limited, in, reply, err);
+	settings_put(settings);
+	return rc;
+}
+
 static int run(const struct api_endpoint *endpoint, const struct net_request *request,
 	       enum codec codec, struct buf *out, struct err *err)
 {
@@ -76,7 +93,7 @@ static int run(const struct api_endpoint *endpoint, const struct net_request *re
 	if (rc == 0)
 		rc = read_message(request, codec, rpc->request, &in, err);
 	if (rc == 0)
-		rc = rpc->method(&call, in, reply, err);
+		rc = call_method(rpc, &call, in, reply, err);
 	if (rc)
 		return rc;
 	if (codec == CODEC_JSON)

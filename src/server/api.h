@@ -11,8 +11,8 @@
 
 struct api {
 	struct store *store;
-	const struct ingest *ingest; /* knows the tenant of a request */
-	const struct server_limits *limits;
+	const struct ingest *ingest;	    /* knows the tenant of a request */
+	const struct server_limits *limits; /* of who is asking, while a method runs */
 };
 
 /* One request on its way through a method. */

@@ -13,6 +13,17 @@ MUST_USE int server_args_split(const struct config_decoder *dec, int argc, char 
 			       struct server_args *ret, struct err *err);
 
 extern const struct config_schema server_config_schema;
+/* Key "limits", also that of one tenant in the runtime configuration. */
+extern const struct config_schema server_limits_schema;
+/* Key "auth". */
+extern const struct config_schema server_auth_schema;
+
+/* A row for a key that is known and does nothing here. */
+#define IGNORED(key_)                                 \
+	{                                             \
+		.key = (key_), .type = CONFIG_IGNORED \
+	}
+
 /* The schema's own check of server.http_tls_config, for what flags made of it. */
 MUST_USE int server_tls_check(const void *tls, struct err *err);
 

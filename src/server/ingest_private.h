@@ -7,4 +7,5 @@ struct ingest {
 	struct ingest_config config;
 	struct relabel *relabel;
 	struct store *store;
+	struct settings_box *settings; /* NULL: config and relabel are everybody's */
 };

@@ -6,6 +6,7 @@
 #include "server/ingest.h"
 #include "server/ingest_discard.h"
 #include "server/ingest_type.h"
+#include "server/usage.h"
 
 struct series_set {
 	struct arena *arena;
@@ -14,6 +15,7 @@ struct series_set {
 	struct strtab *keys; /* labels as bytes → series + 1 */
 	struct series *list;
 	size_t count, cap;
+	struct usage_match usage; /* of the series that was found last */
 };
 
 struct series {
@@ -21,6 +23,7 @@ struct series {
 	size_t label_count;
 	struct store_sample *samples;
 	size_t sample_count, sample_cap;
+	bool refused; /* one more than the tenant may have */
 };
 
 MUST_USE int series_set_init(struct series_set *set, struct arena *arena,
