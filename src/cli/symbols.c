@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/zip.h"
 #include "cli/cli.h"
+#include "cli/login.h"
 #include "net/net.h"
 
 static const char symbols_usage[] =
@@ -34,7 +35,7 @@ enum {
 #define SYMBOLS_PATH "/api/v1/symbols"
 
 struct symbols_args {
-	const char *url, *tenant, *build_id;
+	const char *url, *tenant, *build_id, *token_file;
 	const char *names[NAMES_MAX]; /* files, build ids */
 	size_t name_count, too_many;
 };
@@ -50,14 +51,18 @@ static void take_name(void *user, const char *text)
 
 /* ---- one call ---- */
 
-static int open_client(const struct symbols_args *args, struct net_client **ret, struct err *err)
+static int open_client(const struct symbols_args *args, struct arena *arena,
+		       struct net_client **ret, struct err *err)
 {
-	const struct net_header tenant = {STR("x-scope-orgid"), str_of(args->tenant)};
+	struct login login;
+	int rc = cli_login(args->token_file, args->tenant, arena, &login, err);
+	if (rc)
+		return rc;
 	const struct net_client_config config = {.endpoint = args->url,
 						 .insecure = true,
 						 .timeout_ns = 600ULL * NS_PER_S,
-						 .headers = &tenant,
-						 .header_count = args->tenant ? 1 : 0,
+						 .headers = login.headers,
+						 .header_count = login.count,
 						 .user_agent = "cresset-symbols/" CRESSET_VERSION};
 	return net_client_create(&config, ret, err);
 }
@@ -257,7 +262,7 @@ static int run_action(const char *action, const struct symbols_args *args, struc
 		      struct err *err)
 {
 	struct net_client *client = NULL;
-	int rc = open_client(args, &client, err);
+	int rc = open_client(args, arena, &client, err);
 	if (rc)
 		return rc;
 	if (strcmp(action, "upload") == 0)
@@ -304,6 +309,9 @@ int cmd_symbols(int argc, char **argv)
 		 NULL, NULL},
 		{"build-id", "ID", NULL, "upload: of a file that has none, as the list shows it",
 		 &args.build_id, NULL, NULL},
+		{"token-file", "FILE", NULL,
+		 "token to log in with; else $CRESSET_TOKEN, or $CRESSET_USER as NAME:PASSWORD",
+		 &args.token_file, NULL, NULL},
 		{NULL, NULL, NULL, NULL, NULL, take_name, &args},
 	};
 	bool action = argc > 1 && is_action(argv[1]);

@@ -14,6 +14,10 @@ int server_config_default(struct arena *arena, struct server_config *ret, struct
 void server_config_help(struct buf *out)
 {
 	config_help_flags(&server_config_schema, "-", out);
+	buf_cstr(out, "  -distributor.ingestion-relabeling-rules=YAML\n"
+		      "        limits.ingestion_relabeling_rules, a list of rules\n"
+		      "  -distributor.sample-type-relabeling-rules=YAML\n"
+		      "        limits.sample_type_relabeling_rules, a list of rules\n");
 }
 
 static int read_text(struct arena *arena, const struct server_config *config, struct str *ret,
@@ -127,6 +131,7 @@ int server_config_load(struct arena *arena, int argc, char *const *argv,
 			rc = config_flags(&server_config_schema, arena, ret, args.count, args.items,
 					  NULL, err);
 	}
+	rc = rc ? rc : server_args_yaml(&dec, &args, ret, err);
 	/* As Go's server takes it, "/cresset/" is the same. */
 	while (rc == 0 && str_ends_with(ret->http.path_prefix, STR("/")))
 		ret->http.path_prefix.len--;

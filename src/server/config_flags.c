@@ -107,6 +107,13 @@ static const char *const families[] = {
 	"validation.recording-rules",
 };
 
+static const struct {
+	const char *flag, *key;
+} yaml_flags[SERVER_YAML_FLAGS] = {
+	{"distributor.ingestion-relabeling-rules", "ingestion_relabeling_rules"},
+	{"distributor.sample-type-relabeling-rules", "sample_type_relabeling_rules"},
+};
+
 static struct str flag_name(const char *arg)
 {
 	struct str rest = str_of(arg), name;
@@ -151,25 +158,63 @@ static void warn(const struct config_decoder *dec, struct str name)
 		dec->warn(dec->data, text);
 }
 
+static int yaml_flag(struct str name)
+{
+	for (int i = 0; i < SERVER_YAML_FLAGS; i++)
+		if (name.ptr && str_equal(name, str_of(yaml_flags[i].flag)))
+			return i;
+	return -1;
+}
+
+int server_args_yaml(const struct config_decoder *dec, const struct server_args *args,
+		     struct server_config *config, struct err *err)
+{
+	int rc = 0;
+
+	for (int i = 0; i < SERVER_YAML_FLAGS && !rc; i++) {
+		struct config_decoder mine = *dec;
+		struct config_node *rules, *limits;
+		struct str place = arena_printf(dec->arena, "flag -%s", yaml_flags[i].flag);
+		if (!args->yaml[i] || !place.ptr)
+			continue;
+		rc = config_parse(dec->arena, place.ptr, str_of(args->yaml[i]), &rules, err);
+		rc = rc ? rc : config_map_create(dec->arena, &limits, err);
+		rc = rc ? rc
+			: config_map_add(dec->arena, limits, str_of(yaml_flags[i].key), rules, err);
+		rc = rc ? rc
+			: config_decode(&mine, &server_limits_schema, limits, &config->limits, err);
+	}
+	return rc;
+}
+
 int server_args_split(const struct config_decoder *dec, int argc, char *const *argv,
 		      struct server_args *ret, struct err *err)
 {
 	char **items = arena_zalloc(dec->arena, (size_t)argc + 1, sizeof(*items));
 	int count = 0;
 
+	*ret = (struct server_args){0};
 	if (!items)
 		return err_set(err, ERR_NOMEM, "no memory for the flags");
 	for (int i = 0; i < argc; i++) {
 		struct str name = flag_name(argv[i]);
+		bool has_value = name.ptr && name.ptr[name.len] == '=';
+		int yaml = yaml_flag(name);
+		if (yaml >= 0 && !has_value && i + 1 == argc)
+			return err_set(err, ERR_INVALID, "flag needs an argument: %s", argv[i]);
+		if (yaml >= 0) {
+			ret->yaml[yaml] = has_value ? name.ptr + name.len + 1 : argv[++i];
+			continue;
+		}
 		if (!is_of_a_cluster(name)) {
 			items[count++] = argv[i];
 			continue;
 		}
 		warn(dec, name);
-		bool has_value = name.ptr[name.len] == '=';
 		if (!has_value && i + 1 < argc && argv[i + 1][0] != '-')
 			i++;
 	}
-	*ret = (struct server_args){items, count};
+	ret->items = items;
+	ret->count = count;
 	return 0;
 }

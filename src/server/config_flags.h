@@ -3,10 +3,18 @@
 
 #include "server/server.h"
 
+/* Flags whose value is YAML: lists of rules. */
+enum { SERVER_YAML_FLAGS = 2 };
+
 struct server_args {
 	char **items;
 	int count;
+	const char *yaml[SERVER_YAML_FLAGS]; /* the last one given of each, or NULL */
 };
+
+/* Puts those over the configuration. ERR_INVALID names the flag. */
+MUST_USE int server_args_yaml(const struct config_decoder *dec, const struct server_args *args,
+			      struct server_config *config, struct err *err);
 
 /* Takes out the flags that only a cluster needs (with their values), each with one warning. */
 MUST_USE int server_args_split(const struct config_decoder *dec, int argc, char *const *argv,

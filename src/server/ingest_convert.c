@@ -298,6 +298,11 @@ static int convert_sample(struct converter *c, struct job *job, const struct pro
 		count_usage(c, group, 0, event_count(sample));
 		return 0;
 	}
+	if (series_is_refused(&c->series, group->series)) {
+		discard(c, job, DISCARD_SERIES, event_count(sample));
+		count_usage(c, group, 0, event_count(sample));
+		return 0;
+	}
 	uint64_t stored = job->stored, refused = job->refused;
 	rc = frames_node(c->frames, sample->stack, &row.node, err);
 	rc = rc ? rc : columns_fill(&c->columns, &values, &row, err);

@@ -223,11 +223,17 @@ static struct str key_bytes(struct arena *arena, const struct relabel_labels *la
 	return (struct str){key, len};
 }
 
-static bool is_one_too_many(const struct ingest_config *config, struct str key)
+bool series_is_refused(struct series_set *set, int64_t index)
 {
-	return config->series > 0 && config->tenant_state &&
-	       !tenant_take_series(config->tenant_state, str_hash(key), config->series,
-				   clock_mono_ns());
+	const struct ingest_config *config = set->config;
+	struct series *series = &set->list[index];
+
+	if (config->series > 0 && config->tenant_state && !series->seen) {
+		series->seen = true;
+		series->refused = !tenant_take_series(config->tenant_state, series->hash,
+						      config->series, clock_mono_ns());
+	}
+	return series->refused;
 }
 
 static int append_series(struct series_set *set, const struct relabel_labels *labels,
@@ -241,7 +247,7 @@ static int append_series(struct series_set *set, const struct relabel_labels *la
 	set->list = grown;
 	grown[set->count++] = (struct series){.labels = labels->items,
 					      .label_count = labels->count,
-					      .refused = is_one_too_many(set->config, key)};
+					      .hash = str_hash(key)};
 	return 0;
 }
 
@@ -271,8 +277,7 @@ int series_find(struct series_set *set, const struct relabel_labels *base,
 		rc = append_series(set, &labels, key, err);
 	if (rc)
 		return rc;
-	*ret_reason = set->list[id - 1].refused ? DISCARD_SERIES : DISCARDS;
-	*ret_series = *ret_reason == DISCARDS ? (int64_t)id - 1 : SERIES_DISCARDED;
+	*ret_series = id - 1;
 	return 0;
 }
 
