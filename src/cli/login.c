@@ -57,17 +57,22 @@ static int authorization(const char *token_file, struct arena *arena, struct str
 	return ret->ptr ? 0 : no_memory(err);
 }
 
-int cli_login(const char *token_file, const char *tenant, struct arena *arena, struct login *ret,
-	      struct err *err)
+int cli_login(const struct login_args *args, struct arena *arena, struct login *login,
+	      struct net_client_config *config, struct err *err)
 {
 	struct str text;
-	int rc = authorization(token_file, arena, &text, err);
+	int rc = authorization(args->token_file, arena, &text, err);
 
-	ret->count = 0;
+	login->count = 0;
 	if (rc == 0 && text.len > 0)
-		ret->headers[ret->count++] = (struct net_header){STR("authorization"), text};
-	if (rc == 0 && tenant)
-		ret->headers[ret->count++] =
-			(struct net_header){STR("x-scope-orgid"), str_of(tenant)};
+		login->headers[login->count++] = (struct net_header){STR("authorization"), text};
+	if (rc == 0 && args->tenant)
+		login->headers[login->count++] =
+			(struct net_header){STR("x-scope-orgid"), str_of(args->tenant)};
+	config->headers = login->headers;
+	config->header_count = login->count;
+	config->ca_file = args->ca_file;
+	config->cert_file = args->cert_file;
+	config->key_file = args->key_file;
 	return rc;
 }

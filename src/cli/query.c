@@ -20,7 +20,7 @@ static const char query_usage[] =
 
 struct query_args {
 	const char *server, *service, *selector, *type, *from, *until, *format, *rows, *max_nodes;
-	const char *token_file, *tenant;
+	struct login_args login;
 };
 
 static int make_request(const struct query_args *args, struct arena *arena, char **ret,
@@ -64,17 +64,13 @@ static int ask(const struct query_args *args, const char *request, struct arena 
 	       json_t **ret, struct err *err)
 {
 	struct login login;
-	int rc = cli_login(args->token_file, args->tenant, arena, &login, err);
-	if (rc)
-		return rc;
 	struct net_client_config config = {.endpoint = args->server,
 					   .insecure = true,
 					   .timeout_ns = 60ULL * NS_PER_S,
-					   .headers = login.headers,
-					   .header_count = login.count,
 					   .user_agent = "cresset-query/" CRESSET_VERSION};
 	struct net_client *client = NULL;
-	rc = net_client_create(&config, &client, err);
+	int rc = cli_login(&args->login, arena, &login, &config, err);
+	rc = rc ? rc : net_client_create(&config, &client, err);
 	if (rc)
 		return rc;
 	struct net_reply reply = {0};
@@ -215,11 +211,7 @@ int cmd_query(int argc, char **argv)
 		{"rows", "N", "30", "rows of the table", &args.rows, NULL, NULL},
 		{"max-nodes", "N", args.max_nodes, "smallest bars beyond this become \"other\"",
 		 &args.max_nodes, NULL, NULL},
-		{"tenant", "NAME", NULL, "whose profiles (of a server with tenants)", &args.tenant,
-		 NULL, NULL},
-		{"token-file", "FILE", NULL,
-		 "token to log in with; else $CRESSET_TOKEN, or $CRESSET_USER as NAME:PASSWORD",
-		 &args.token_file, NULL, NULL},
+		LOGIN_OPTIONS(args.login),
 	};
 	int rc =
 		cli_options("query", query_usage, rows, sizeof(rows) / sizeof(rows[0]), argc, argv);

@@ -35,7 +35,8 @@ enum {
 #define SYMBOLS_PATH "/api/v1/symbols"
 
 struct symbols_args {
-	const char *url, *tenant, *build_id, *token_file;
+	const char *url, *build_id;
+	struct login_args login;
 	const char *names[NAMES_MAX]; /* files, build ids */
 	size_t name_count, too_many;
 };
@@ -55,16 +56,12 @@ static int open_client(const struct symbols_args *args, struct arena *arena,
 		       struct net_client **ret, struct err *err)
 {
 	struct login login;
-	int rc = cli_login(args->token_file, args->tenant, arena, &login, err);
-	if (rc)
-		return rc;
-	const struct net_client_config config = {.endpoint = args->url,
-						 .insecure = true,
-						 .timeout_ns = 600ULL * NS_PER_S,
-						 .headers = login.headers,
-						 .header_count = login.count,
-						 .user_agent = "cresset-symbols/" CRESSET_VERSION};
-	return net_client_create(&config, ret, err);
+	struct net_client_config config = {.endpoint = args->url,
+					   .insecure = true,
+					   .timeout_ns = 600ULL * NS_PER_S,
+					   .user_agent = "cresset-symbols/" CRESSET_VERSION};
+	int rc = cli_login(&args->login, arena, &login, &config, err);
+	return rc ? rc : net_client_create(&config, ret, err);
 }
 
 /* The server's sentence is in its JSON. */
@@ -305,13 +302,9 @@ int cmd_symbols(int argc, char **argv)
 	static struct symbols_args args = {.url = "http://127.0.0.1:4040"};
 	const struct option_row rows[] = {
 		{"url", "URL", args.url, "of the server", &args.url, NULL, NULL},
-		{"tenant", "NAME", NULL, "whose profiles (of a server with tenants)", &args.tenant,
-		 NULL, NULL},
 		{"build-id", "ID", NULL, "upload: of a file that has none, as the list shows it",
 		 &args.build_id, NULL, NULL},
-		{"token-file", "FILE", NULL,
-		 "token to log in with; else $CRESSET_TOKEN, or $CRESSET_USER as NAME:PASSWORD",
-		 &args.token_file, NULL, NULL},
+		LOGIN_OPTIONS(args.login),
 		{NULL, NULL, NULL, NULL, NULL, take_name, &args},
 	};
 	bool action = argc > 1 && is_action(argv[1]);

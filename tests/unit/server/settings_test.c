@@ -146,7 +146,7 @@ static void what_is_no_runtime_file_is_refused(void **state)
 	static const struct {
 		const char *text, *why;
 	} rows[] = {
-		{"overides: {}", "did you mean \"overrides\"?"},
+		{"overridez: {}", "did you mean \"overrides\"?"},
 		{"overrides: [a]", "not a map"},
 		{"overrides: {a: [b]}", "not a map"},
 		{"overrides: {a: {ingestion_relabeling_rules: [{action: nope}]}}", "nope"},
