@@ -75,7 +75,7 @@ static int say_refused(const struct symbols_args *args, const struct net_reply *
 		err_set(err, ERR_INVALID, "%s", message);
 	else
 		err_set(err, ERR_INVALID, "%s answered %d: %.*s", args->url, reply->http_status,
-			STR_ARG(str_sub(text, 0, 500)));
+			STR_ARG(str_sub(str_trim(text), 0, 500)));
 	json_decref(answer);
 	return ERR_INVALID;
 }

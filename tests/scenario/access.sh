@@ -82,9 +82,7 @@ is "who reads does not write" 403 -H "$reader" -H 'x-scope-orgid: b' -H "$json" 
 is "nor sees the configuration" 403 -H "$reader" "https://$address/api/v1/status/config"
 is "an admin does" 200 -H 'authorization: Bearer root-0123456789abcdef' "https://$address/api/v1/status/config"
 grep -qE 'reader-0123|scrypt|PRIVATE' "$work/body" && not_ok "without a secret" || ok "without a secret"
-expect "cresset query logs in with its token" env CRESSET_TOKEN=reader-0123456789abcdef \
-	"$CRESSET" query --ca-file="$work/ca.pem" --server="https://$address" --tenant=a --format=folded
-refuses "and is told when it has none" "log in" "$CRESSET" symbols list --ca-file="$work/ca.pem" --url="https://$address"
+refuses "cresset symbols is told that it has no token" "log in" "$CRESSET" symbols list --ca-file="$work/ca.pem" --url="https://$address"
 
 # A profile, as OTLP in JSON.
 push() {
@@ -104,6 +102,8 @@ code -u 'ana:correct horse' -H "$json" -d '{"name":"service_name"}' "https://$ad
 grep -q oven "$work/body" && ok "into its tenant" || not_ok "into its tenant ($(cat "$work/body"))"
 code -H "$reader" -H 'x-scope-orgid: b' -H "$json" -d '{"name":"service_name"}' \
 	"https://$address/querier.v1.QuerierService/LabelValues" >/dev/null
+expect "cresset query logs in with its token" env CRESSET_TOKEN=reader-0123456789abcdef \
+	"$CRESSET" query --ca-file="$work/ca.pem" --server="https://$address" --tenant=a --profile-type=events:events:count:: --format=folded
 grep -q oven "$work/body" && not_ok "and no other" || ok "and no other"
 
 # TLS itself.
