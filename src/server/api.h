@@ -13,8 +13,8 @@
 
 struct api {
 	struct store *store;
-	struct ingest *ingest; /* knows the tenant of a request, and takes pushes */
-	const struct server_limits *limits;
+	struct ingest *ingest;		    /* knows the tenant of a request, and takes pushes */
+	const struct server_limits *limits; /* of who is asking, while a method runs */
 };
 
 /* One request on its way through a method. */

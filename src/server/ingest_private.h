@@ -9,4 +9,5 @@ struct ingest {
 	struct relabel *relabel;
 	struct store *store;
 	struct senders *senders;
+	struct settings_box *settings; /* NULL: config and relabel are everybody's */
 };

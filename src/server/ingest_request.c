@@ -146,13 +146,16 @@ static int take(struct ingest *ingest, const struct net_request *request, bool j
 
 	metric_add(&ingest_bytes, (int64_t)message.len);
 	rc = ingest_tenant(ingest, request, &tenant, &failure->err);
+	rc = rc ? rc : ingest_check_message(ingest, tenant, message.len, &failure->err);
 	rc = rc ? rc : decode(ingest, request, json, message, &batch, &report, &failure->err);
 	if (rc)
 		return rc;
 	rc = ingest_batch(ingest, tenant, INGEST_ATTRIBUTES, batch, request->arena, &result,
 			  &failure->err);
 	if (rc && result.retry)
-		failure->retry_ms = (int64_t)(ingest->config.retry_ns / NS_PER_MS);
+		failure->retry_ms =
+			(int64_t)((result.retry_ns ? result.retry_ns : ingest->config.retry_ns) /
+				  NS_PER_MS);
 	return rc ? rc : fill_partial(request, &report, &result, ret, &failure->err);
 }
 
