@@ -222,6 +222,15 @@ static void note_field(struct evidence *ev, enum message message, const struct p
 	}
 }
 
+/* Only a profile and its types tell E1 from E2. */
+static bool worth_a_look(const struct evidence *ev, int inner)
+{
+	if (ev->candidates & ~(unsigned)BIT_E)
+		return true;
+	return inner == RESOURCE_PROFILES || inner == SCOPE_PROFILES || inner == PROFILE ||
+	       inner == VALUE_TYPE;
+}
+
 /* Depth is that of the inners table. */
 static void look_at(struct evidence *ev, enum message message, struct cur c)
 {
@@ -230,10 +239,11 @@ static void look_at(struct evidence *ev, enum message message, struct cur c)
 	while (!decided(ev) && pb_next(&c, &field)) {
 		note_field(ev, message, &field);
 		int inner = inner_of(ev, message, &field);
-		/* No sample tells E1 from E2. */
-		if (inner == SAMPLE && ev->candidates & ~(unsigned)BIT_E)
+		if (inner < 0 || !worth_a_look(ev, inner))
+			continue;
+		if (inner == SAMPLE)
 			look_at_sample(ev, pb_message(&field));
-		else if (inner >= 0 && inner != SAMPLE)
+		else
 			look_at(ev, (enum message)inner, pb_message(&field));
 	}
 }

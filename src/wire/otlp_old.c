@@ -102,16 +102,17 @@ static int read_row(const struct place *p, struct err *err)
 	return rc ? rc : read_message(p->dec, p->field->bytes, p->rule->inner, row, err);
 }
 
-/* All that are in this message; of another one with the same field (which no writer makes) the last. */
-static void note_later(const struct place *p)
+/* All that are in this message. No writer splits a message in two, which protobuf would allow. */
+static int note_later(const struct place *p, struct err *err)
 {
 	struct old_later *later = p->at;
 
-	if (later->where != p->within.ptr)
-		later->count = 0;
+	if (later->where && later->where != p->within.ptr)
+		return err_set(err, ERR_INVALID, "%s: comes in two parts", p->message->what);
 	later->where = p->within.ptr;
 	later->size = p->within.len;
 	later->count++;
+	return 0;
 }
 
 static int read_field(const struct place *p, struct err *err)
@@ -151,7 +152,7 @@ static int read_field(const struct place *p, struct err *err)
 	case OLD_ROW:
 		return read_message(p->dec, p->field->bytes, p->rule->inner, p->at, err);
 	case OLD_LATER:
-		note_later(p);
+		return note_later(p, err);
 	}
 	return 0;
 }

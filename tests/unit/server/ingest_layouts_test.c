@@ -3,6 +3,7 @@
 #include "ingest_fixture.h"
 
 #include "../wire/layout_encode.h"
+#include "../wire/protoscope.h"
 #include "../wire/random_batch.h"
 
 /* ---- rows as a number that no order changes ---- */
@@ -220,12 +221,83 @@ static void every_shape_is_stored_from_every_layout(void **state)
 		}
 }
 
+/* ---- texts by reference (1.10) ---- */
+
+static void decode_text(const char *text_of_request)
+{
+	struct buf bytes = protoscope(text_of_request);
+	struct wire_limits limits;
+	struct wire_report report;
+	struct err err = {0};
+
+	wire_limits_default(&limits);
+	if (wire_otlp_decode(buf_text(&bytes), &f.arena, &limits, &f.batch, &report, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(report.rejected_profiles, 0);
+	buf_deinit(&bytes);
+	convert_checked();
+}
+
+/* Pyroscope reads no references, so that these become unknown_service there. */
+static void keys_and_texts_by_reference_are_labels(void **state)
+{
+	(void)state;
+	decode_text("1: { 1: { 1: { 3: 3 2: { 8: 4 } } 1: { 1: \"k8s.pod.name\" 3: 5 2: { 1: "
+		    "\"inline\" "
+		    "} } 1: { 3: 6 2: { 5: { 1: { 8: 4 } 1: { 1: \"b\" } } } } } "
+		    "2: { 2: { 1: { 1: 1 2: 2 } 2: { 4: [7] } 3: 5i64 } } } "
+		    "2: { 5: \"\" 5: \"events\" 5: \"count\" 5: \"service.name\" 5: \"shop\" "
+		    "5: \"other\" 5: \"list\" }");
+	assert_int_equal(f.rows.series_count, 1);
+	assert_label(0, "service_name", "shop");
+	assert_label(0, "k8s.pod.name", "inline");
+	assert_label(0, "list", "[\"shop\",\"b\"]");
+	assert_label(0, "__profile_type__", "events:events:count::");
+}
+
+/* ---- several sample types (up to 1.7) ---- */
+
+static void each_sample_type_is_a_profile_type(void **state)
+{
+	(void)state;
+	/* 1.7, as a heap profile: alloc_objects, alloc_space, inuse_objects, inuse_space */
+	decode_text("1: { 2: { 2: { 1: { 1: 1 2: 2 } 1: { 1: 3 2: 4 } 1: { 1: 5 2: 2 } 1: { 1: 6 "
+		    "2: 4 } "
+		    "2: { 2: 1 3: [10 4096 0 0] } 2: { 2: 1 3: [3 300 2 200] } 3: [0] 4: 7 "
+		    "6: { 1: 7 2: 4 } 7: 524288 } } } 2: { 2: { 2: 9 3: {} } 3: { 1: 8 } "
+		    "5: \"\" 5: \"alloc_objects\" 5: \"count\" 5: \"alloc_space\" 5: \"bytes\" "
+		    "5: \"inuse_objects\" 5: \"inuse_space\" 5: \"space\" 5: \"malloc\" }");
+	static const struct {
+		const char *type;
+		int64_t total;
+	} want[] = {
+		{"space:alloc_objects:count:space:bytes", 13},
+		{"space:alloc_space:bytes:space:bytes", 4396},
+		{"space:inuse_objects:count:space:bytes", 2},
+		{"space:inuse_space:bytes:space:bytes", 200},
+	};
+	assert_int_equal(f.rows.series_count, 4);
+	for (size_t i = 0; i < 4; i++) {
+		int64_t total = 0;
+		assert_label(i, "__profile_type__", want[i].type);
+		for (size_t k = 0; k < f.rows.series[i].sample_count; k++)
+			total += f.rows.series[i].samples[k].value;
+		assert_int_equal(total, want[i].total);
+		assert_true(
+			str_equal(frame_of(f.rows.series[i].samples[0].node)->name, STR("malloc")));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			a_random_profile_is_stored_the_same_from_every_layout, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_shape_is_stored_from_every_layout, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(keys_and_texts_by_reference_are_labels, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(each_sample_type_is_a_profile_type, setup,
 						teardown),
 	};
 	return cmocka_run_group_tests_name("server/ingest_layouts", tests, NULL, NULL);

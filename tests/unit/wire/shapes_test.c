@@ -501,6 +501,15 @@ static void an_index_of_0_names_nothing_even_where_the_string_table_begins_with_
 	assert_int_equal(profile_at(0)->attr_count, 0);
 }
 
+static void a_profile_of_1_3_in_two_parts_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(decode("1: { 2: { 2: { 2: 5i64 8: { 2: { 2: [1] } } 8: { 2: { 2: [1] } } "
+				"} } }"),
+			 ERR_INVALID);
+	assert_non_null(strstr(err.text, "two parts"));
+}
+
 static void unpacked_lists_are_read_too(void **state)
 {
 	(void)state;
@@ -529,6 +538,7 @@ int main(void)
 		TEST(a_sample_of_1_3_may_list_its_locations),
 		TEST(fields_that_became_attributes_are_attributes),
 		TEST(an_index_of_0_names_nothing_even_where_the_string_table_begins_with_a_name),
+		TEST(a_profile_of_1_3_in_two_parts_is_refused),
 		TEST(unpacked_lists_are_read_too),
 	};
 	return cmocka_run_group_tests_name("wire/shapes", tests, NULL, NULL);
