@@ -359,6 +359,17 @@ static void size_and_age_are_limits(void **state)
 	post_ok("name=a", NULL, STR("a 1"));
 }
 
+static void a_full_disk_is_told_with_a_delay(void **state)
+{
+	(void)state;
+	fill_disk();
+	post("name=a", NULL, STR("a 1"));
+	empty_disk();
+	assert_true(f.answer.status == 429 || f.answer.status >= 500);
+	assert_true(f.answer.body.len > 0);
+	assert_true(str_equal(answer_header("retry-after"), STR("5")));
+}
+
 static void a_tenant_is_needed_where_there_are_several(void **state)
 {
 	struct ingest_config config;
@@ -388,6 +399,7 @@ int main(void)
 		TEST(times_have_four_units),
 		TEST(what_is_wrong_is_told_with_its_status),
 		TEST(size_and_age_are_limits),
+		TEST(a_full_disk_is_told_with_a_delay),
 		TEST(a_tenant_is_needed_where_there_are_several),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
