@@ -217,8 +217,8 @@ static void bench_convert(struct str bytes)
 	arena_init(&arena, 0);
 	for (; clock_mono_ns() - start_ns < RUN_NS; rounds++) {
 		must(wire_otlp_decode(bytes, &arena, &limits, &batch, &report, NULL));
-		must(ingest_convert(&config, relabel, batch, clock_real_ns(), &arena, &rows,
-				    &result, NULL));
+		const struct ingest_rules rules = {&config, relabel, INGEST_ATTRIBUTES};
+		must(ingest_convert(&rules, batch, clock_real_ns(), &arena, &rows, &result, NULL));
 		arena_reset(&arena);
 	}
 	print_rate("ingest.decode_convert", SAMPLES, start_ns, rounds, "samples/s");

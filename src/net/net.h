@@ -100,12 +100,13 @@ struct net_limits {
 	uint32_t connections;		 /* default 12000; over it the newest are closed at once */
 	uint32_t streams_per_connection; /* HTTP/2, default 100 */
 	size_t buffered_bytes; /* bodies being received, all connections, default 512 MiB: 503 */
-	uint64_t header_timeout_ns;  /* first byte to end of headers, default 10 s */
-	uint64_t body_timeout_ns;    /* without progress, default 30 s */
-	uint64_t idle_timeout_ns;    /* between requests, default 2 min */
-	uint64_t graceful_ns;	     /* stop: how long running requests may go on, default 10 s */
-	uint32_t workers;	     /* default 4 */
-	uint32_t queue;		     /* requests waiting for a worker, default 1024: 503 */
+	uint64_t header_timeout_ns; /* first byte to end of headers, default 10 s */
+	uint64_t body_timeout_ns;   /* without progress, default 30 s */
+	uint32_t body_rate;	  /* B/s that a body must come with beyond that time, default 500 */
+	uint64_t idle_timeout_ns; /* between requests, default 2 min */
+	uint64_t graceful_ns;	  /* stop: how long running requests may go on, default 10 s */
+	uint32_t workers;	  /* default 4 */
+	uint32_t queue;		  /* requests waiting for a worker, default 1024: 503 */
 	size_t request_memory_bytes; /* what a request's arena may take, default 1 GiB */
 };
 

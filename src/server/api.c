@@ -38,10 +38,13 @@ size_t api_body_bytes(const struct api_rpc *rpc)
 /* ---- one call ---- */
 
 static int read_message(const struct speech *speech, const struct net_request *request,
-			const struct api_rpc *rpc, ProtobufCMessage **ret, struct err *err)
+			const struct api_endpoint *endpoint, ProtobufCMessage **ret,
+			struct err *err)
 {
+	const struct api_rpc *rpc = endpoint->rpc;
+	size_t limit = endpoint->body_bytes ? endpoint->body_bytes : api_body_bytes(rpc);
 	struct str body;
-	int rc = speech_read(speech, request, api_body_bytes(rpc), &body, err);
+	int rc = speech_read(speech, request, limit, &body, err);
 	if (rc)
 		return rc;
 	if (speech->json && str_trim(body).len > 0)
@@ -58,12 +61,13 @@ static int check_time(const struct api_call *call, struct err *err)
 }
 
 static int run(const struct api_endpoint *endpoint, const struct net_request *request,
-	       const struct speech *speech, struct buf *out, struct err *err)
+	       const struct speech *speech, struct buf *out, int64_t *retry_ms, struct err *err)
 {
 	const struct api_rpc *rpc = endpoint->rpc;
 	struct api_call call = {.api = endpoint->api,
 				.arena = request->arena,
 				.cancelled = request->cancelled,
+				.retry_ms = retry_ms,
 				.utf8_names = api_accepts_utf8_names(request)};
 	ProtobufCMessage *in = NULL, *reply = pbmsg_new(request->arena, rpc->response);
 
@@ -71,7 +75,7 @@ static int run(const struct api_endpoint *endpoint, const struct net_request *re
 		return err_set(err, ERR_NOMEM, "no memory for the answer");
 	int rc = ingest_tenant(endpoint->api->ingest, request, &call.tenant, err);
 	rc = rc ? rc : speech_deadline(speech, request, &call.deadline_ns, err);
-	rc = rc ? rc : read_message(speech, request, rpc, &in, err);
+	rc = rc ? rc : read_message(speech, request, endpoint, &in, err);
 	rc = rc ? rc : rpc->method(&call, in, reply, err);
 	rc = rc ? rc : check_time(&call, err);
 	if (rc)
@@ -87,12 +91,13 @@ static void serve(const struct api_endpoint *endpoint, const struct net_request 
 		  const struct speech *speech, struct net_answer *answer)
 {
 	struct err err = {0};
+	int64_t retry_ms = -1;
 	struct buf out;
 
 	buf_init(&out, 0);
-	if (run(endpoint, request, speech, &out, &err)) {
+	if (run(endpoint, request, speech, &out, &retry_ms, &err)) {
 		metric_add(&errors_total, 1);
-		speech_error(speech, request, answer, &err);
+		speech_error(speech, request, answer, &err, retry_ms);
 	} else {
 		speech_answer(speech, request, answer, &out);
 	}

@@ -11,10 +11,13 @@
 #include "server/ingest.h"
 #include "server/server.h"
 
+struct tenant_files;
+
 struct api {
 	struct store *store;
-	const struct ingest *ingest; /* knows the tenant of a request */
+	struct ingest *ingest; /* knows the tenant of a request, and takes pushes */
 	const struct server_limits *limits;
+	struct tenant_files *files; /* small things that are kept for a tenant */
 };
 
 /* One request on its way through a method. */
@@ -25,6 +28,8 @@ struct api_call {
 	const _Atomic int *cancelled;
 	uint64_t deadline_ns; /* of the monotonic clock; 0: none */
 	bool utf8_names; /* the client said that it can read label names that are no identifiers */
+	/* A method that fails may say that the same call can go well later; -1: not. */
+	int64_t *retry_ms;
 };
 
 typedef int api_method(const struct api_call *call, const ProtobufCMessage *request,
@@ -42,6 +47,7 @@ struct api_rpc {
 struct api_endpoint {
 	const struct api *api;
 	const struct api_rpc *rpc;
+	size_t body_bytes; /* largest message; 0: the method's */
 };
 
 /* A row of a service's table; request and response as protoc-c spells them, without __descriptor. */
@@ -58,6 +64,7 @@ struct api_service {
 };
 
 extern const struct api_service api_querier;
+extern const struct api_rpc api_push; /* push.v1.PusherService/Push */
 
 /* Every service, and the methods of all, in a fixed order; NULL past the last. */
 const struct api_rpc *api_rpc_at(size_t index);
@@ -79,6 +86,8 @@ net_handler api_not_found;
 
 /* Status of err_info and {"code":...,"message":...} (Connect protocol, "Error end-stream"). */
 void api_error(struct net_answer *answer, const struct err *err);
+/* "Retry-After: seconds", rounded up (RFC 9110, section 10.2.3); nothing when retry_ms is negative. */
+void api_retry_after(struct arena *arena, struct net_answer *answer, int64_t retry_ms);
 /* A NUL-terminated copy that is UTF-8 (bytes that are not become U+FFFD), as protobuf asks of strings.
  * NULL without memory. */
 char *api_text(struct arena *arena, struct str text);

@@ -17,6 +17,17 @@ void api_error(struct net_answer *answer, const struct err *err)
 	net_answer_header(answer, STR("x-content-type-options"), STR("nosniff"));
 }
 
+void api_retry_after(struct arena *arena, struct net_answer *answer, int64_t retry_ms)
+{
+	struct str text;
+
+	if (retry_ms < 0)
+		return;
+	text = arena_printf(arena, "%lld", (long long)((retry_ms + 999) / 1000));
+	if (text.ptr)
+		net_answer_header(answer, STR("retry-after"), text);
+}
+
 void api_not_found(void *user, const struct net_request *request, struct net_answer *answer)
 {
 	struct err err;
@@ -26,5 +37,5 @@ void api_not_found(void *user, const struct net_request *request, struct net_ans
 	bool rpc = str_equal(request->method, STR("POST")) && speech.protocol != PROTOCOL_NONE;
 	err_set(&err, rpc ? ERR_UNSUPPORTED : ERR_NOT_FOUND, "%.*s: there is no such %s here",
 		STR_ARG(str_sub(request->path, 0, 200)), rpc ? "method" : "page");
-	speech_error(&speech, request, answer, &err);
+	speech_error(&speech, request, answer, &err, -1);
 }

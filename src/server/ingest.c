@@ -48,6 +48,11 @@ int ingest_create(const struct ingest_config *config, struct store *store, struc
 	return 0;
 }
 
+size_t ingest_message_bytes(const struct ingest *ingest)
+{
+	return ingest->config.message_bytes;
+}
+
 void ingest_destroy(struct ingest *ingest)
 {
 	if (!ingest)
@@ -74,14 +79,15 @@ static int write_rows(struct ingest *ingest, const struct store_batch *rows,
 	return rc;
 }
 
-int ingest_batch(struct ingest *ingest, struct str tenant, const struct profile_batch *batch,
-		 struct arena *arena, struct ingest_result *result, struct err *err)
+int ingest_batch(struct ingest *ingest, struct str tenant, enum ingest_naming naming,
+		 const struct profile_batch *batch, struct arena *arena,
+		 struct ingest_result *result, struct err *err)
 {
+	const struct ingest_rules rules = {&ingest->config, ingest->relabel, naming};
 	struct store_batch rows = {.tenant = tenant};
 	int rc;
 
 	*result = (struct ingest_result){0};
-	rc = ingest_convert(&ingest->config, ingest->relabel, batch, clock_real_ns(), arena, &rows,
-			    result, err);
+	rc = ingest_convert(&rules, batch, clock_real_ns(), arena, &rows, result, err);
 	return rc ? rc : write_rows(ingest, &rows, result, err);
 }

@@ -1,4 +1,5 @@
-/* Taking profiles in: OTLP over gRPC and HTTP → batch → series → relabel → store.
+/* Taking profiles in: OTLP over gRPC and HTTP, pprof by push.v1, Pyroscope's /ingest → batch → series →
+ * relabel → store.
  *
  * The answer is sent after store_write() returned, so what is acknowledged is on
  * disk. A bad profile costs only itself: it is counted and named in
@@ -18,7 +19,8 @@
 
 #define INGEST_GRPC_PATH \
 	"/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
-#define INGEST_HTTP_PATH "/v1development/profiles"
+#define INGEST_HTTP_PATH   "/v1development/profiles"
+#define INGEST_LEGACY_PATH "/ingest" /* and behind /pyroscope */
 
 /* 0 in a limit means none. */
 struct ingest_config {
@@ -57,10 +59,23 @@ MUST_USE int ingest_create(const struct ingest_config *config, struct store *sto
 			   struct ingest **ret, struct err *err);
 void ingest_destroy(struct ingest *ingest); /* NULL is fine */
 
-/* Handlers for net_route rows; user is the struct ingest. Route the two paths above to them with
+/* Handlers for net_route rows; user is the struct ingest. Route the paths above to them with
  * method POST (other methods are answered 405). */
 net_handler ingest_grpc;
 net_handler ingest_http;
+net_handler ingest_legacy;
+
+/* The largest request, unpacked. */
+size_t ingest_message_bytes(const struct ingest *ingest);
+
+/* What the attributes of a batch's resources are. */
+enum ingest_naming {
+	INGEST_ATTRIBUTES, /* OpenTelemetry's: profile types and service are worked out from them */
+	/* The labels of a series as its sender wrote them, __name__ and service_name among them. Profile
+	 * types are __name__ and the profile's own types, which keep their period type without a period;
+	 * numbers of a sample that are no columns are no labels. */
+	INGEST_LABELS,
+};
 
 struct ingest_result {
 	uint64_t samples;	    /* stored */
@@ -76,6 +91,6 @@ MUST_USE int ingest_tenant(const struct ingest *ingest, const struct net_request
 			   struct str *ret, struct err *err);
 /* Converts and writes; what every way of pushing profiles ends in. The batch passed profile_check().
  * Works in the arena. ERR_LIMIT (disk full, memory), ERR_IO, ERR_NOMEM: nothing was stored. */
-MUST_USE int ingest_batch(struct ingest *ingest, struct str tenant,
+MUST_USE int ingest_batch(struct ingest *ingest, struct str tenant, enum ingest_naming naming,
 			  const struct profile_batch *batch, struct arena *arena,
 			  struct ingest_result *result, struct err *err);

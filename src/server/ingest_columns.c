@@ -37,6 +37,11 @@ enum column column_of(struct str name)
 		{"span.id", COLUMN_SPAN},
 		{"trace.id", COLUMN_TRACE},
 		{"profile_id", COLUMN_SPAN}, /* what old SDKs call the span of a profile */
+		/* labels of pprof samples */
+		{"thread_id", COLUMN_TID},
+		{"thread id", COLUMN_TID},
+		{"thread_name", COLUMN_THREAD_NAME},
+		{"thread name", COLUMN_THREAD_NAME},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

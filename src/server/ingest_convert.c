@@ -13,6 +13,7 @@ enum { GROUPS_MAX = 1 << 20 };
 
 struct converter {
 	const struct ingest_config *config;
+	enum ingest_naming naming;
 	const struct profile_dict *dict;
 	struct arena *arena;
 	uint64_t now_ns;
@@ -88,6 +89,12 @@ static void discard_profile(struct converter *c, const struct profile *profile, 
 
 /* ---- groups ---- */
 
+/* pprof's labels with numbers (the size of an object, a request's number) would make a series each. */
+static bool is_measure(const struct converter *c, uint32_t attr)
+{
+	return c->naming == INGEST_LABELS && c->dict->attributes[attr].value.kind == VALUE_INT;
+}
+
 /* The sample's attributes: columns are taken into values, the others listed. */
 static int sort_attrs(struct converter *c, const struct profile_sample *sample,
 		      struct column_values *values, uint32_t *ret_label_count, struct err *err)
@@ -103,6 +110,8 @@ static int sort_attrs(struct converter *c, const struct profile_sample *sample,
 					  values, err);
 			continue;
 		}
+		if (is_measure(c, attr))
+			continue;
 		uint32_t *grown = arena_grow(c->arena, c->label_attrs, &c->label_attr_cap,
 					     count + (size_t)1, sizeof(*grown));
 		if (!grown)
@@ -259,7 +268,8 @@ static int convert_profile(struct converter *c, const struct profile *profile,
 {
 	struct job job = {.profile = profile, .base = base, .resource_columns = resource_columns};
 	struct err why;
-	int rc = profile_type_of(c->arena, c->dict, profile, &job.type, &why);
+	int rc = profile_type_of(c->arena, c->dict, profile, c->naming,
+				 relabel_get(base, STR("__name__")), &job.type, &why);
 
 	if (rc == ERR_INVALID) {
 		discard_profile(c, profile, why.text);
@@ -308,13 +318,13 @@ static int convert_resource(struct converter *c, const struct profile_resource *
 	return rc;
 }
 
-static int init(struct converter *c, const struct relabel *relabel, struct err *err)
+static int init(struct converter *c, const struct ingest_rules *rules, struct err *err)
 {
 	struct frames_limits limits = {c->config->stack_depth, c->config->symbol_bytes};
 	int rc = frames_create(c->arena, c->dict, &limits, &c->frames, err);
 
 	rc = rc ? rc : columns_init(&c->columns, c->arena, c->dict, err);
-	return rc ? rc : series_set_init(&c->series, c->arena, c->config, relabel, err);
+	return rc ? rc : series_set_init(&c->series, c->arena, rules, err);
 }
 
 /* ---- identity ---- */
@@ -363,16 +373,17 @@ static int show_identity(const struct converter *c, const struct profile_batch *
 	return 0;
 }
 
-int ingest_convert(const struct ingest_config *config, const struct relabel *relabel,
-		   const struct profile_batch *batch, uint64_t now_ns, struct arena *arena,
-		   struct store_batch *ret, struct ingest_result *result, struct err *err)
+int ingest_convert(const struct ingest_rules *rules, const struct profile_batch *batch,
+		   uint64_t now_ns, struct arena *arena, struct store_batch *ret,
+		   struct ingest_result *result, struct err *err)
 {
-	struct converter c = {.config = config,
+	struct converter c = {.config = rules->config,
+			      .naming = rules->naming,
 			      .dict = &batch->dict,
 			      .arena = arena,
 			      .now_ns = now_ns,
 			      .result = result};
-	int rc = init(&c, relabel, err);
+	int rc = init(&c, rules, err);
 
 	for (size_t r = 0; r < batch->resource_count && !rc; r++)
 		rc = convert_resource(&c, &batch->resources[r], err);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "server/api.h"
 #include "server/ingest_discard.h"
 #include "server/ingest_private.h"
 #include "wire/wire.h"
@@ -135,7 +136,8 @@ static int take(struct ingest *ingest, const struct net_request *request, bool j
 	rc = rc ? rc : decode(ingest, request, json, message, &batch, &report, &failure->err);
 	if (rc)
 		return rc;
-	rc = ingest_batch(ingest, tenant, batch, request->arena, &result, &failure->err);
+	rc = ingest_batch(ingest, tenant, INGEST_ATTRIBUTES, batch, request->arena, &result,
+			  &failure->err);
 	if (rc && result.retry)
 		failure->retry_ms = (int64_t)(ingest->config.retry_ns / NS_PER_MS);
 	return rc ? rc : fill_partial(request, &report, &result, ret, &failure->err);
@@ -224,17 +226,6 @@ static int run_http(struct ingest *ingest, const struct net_request *request,
 	return rc;
 }
 
-/* "Retry-After: seconds", rounded up (RFC 9110, section 10.2.3). */
-static void add_retry_after(const struct net_request *request, struct net_answer *answer,
-			    int64_t retry_ms)
-{
-	struct str text =
-		arena_printf(request->arena, "%lld", (long long)((retry_ms + 999) / 1000));
-
-	if (text.ptr)
-		net_answer_header(answer, STR("retry-after"), text);
-}
-
 /* OTLP/HTTP, "Failures": the body is a Status in the encoding of the request. Its senders repeat 429, 502,
  * 503 and 504, so those stay for what is worth repeating. */
 static void answer_failure(const struct net_request *request, enum wire_encoding encoding,
@@ -246,8 +237,7 @@ static void answer_failure(const struct net_request *request, enum wire_encoding
 	metric_add(&failures, 1);
 	if (answer->status == 0)
 		answer->status = too_large ? 413 : info->http_status;
-	if (failure->retry_ms >= 0)
-		add_retry_after(request, answer, failure->retry_ms);
+	api_retry_after(request->arena, answer, failure->retry_ms);
 	buf_clear(&answer->body);
 	if (wire_status(encoding, info->grpc_status, str_of(failure->err.text), failure->retry_ms,
 			&answer->body, NULL))

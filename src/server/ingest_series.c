@@ -9,10 +9,13 @@ static int no_memory(struct err *err)
 	return err_set(err, ERR_NOMEM, "no memory for the series of a request");
 }
 
-int series_set_init(struct series_set *set, struct arena *arena, const struct ingest_config *config,
-		    const struct relabel *relabel, struct err *err)
+int series_set_init(struct series_set *set, struct arena *arena, const struct ingest_rules *rules,
+		    struct err *err)
 {
-	*set = (struct series_set){.arena = arena, .config = config, .relabel = relabel};
+	*set = (struct series_set){.arena = arena,
+				   .config = rules->config,
+				   .relabel = rules->relabel,
+				   .naming = rules->naming};
 	return strtab_create(arena, SERIES_MAX, &set->keys, err);
 }
 
@@ -94,12 +97,27 @@ static int name_service(const struct ingest_config *config, struct relabel_label
 			   : no_memory(err);
 }
 
+/* A sender of labels has named the service, and has said whether its values are differences (__delta__). */
+static int add_given_labels(const struct ingest_config *config, struct relabel_labels *labels,
+			    const struct profile_type *type, struct err *err)
+{
+	int rc = relabel_set(labels, STR("__name__"), type->name, err);
+
+	if (relabel_get(labels, STR("service_name")).len == 0)
+		rc = rc ? rc
+			: relabel_set(labels, STR("service_name"), unknown_service(config), err);
+	return rc;
+}
+
 /* What rules may see and change, as in Pyroscope. */
-static int add_rule_labels(const struct ingest_config *config, struct relabel_labels *labels,
+static int add_rule_labels(const struct series_set *set, struct relabel_labels *labels,
 			   const struct profile_type *type, struct str service, struct err *err)
 {
-	int rc = name_service(config, labels, service, err);
+	int rc;
 
+	if (set->naming == INGEST_LABELS)
+		return add_given_labels(set->config, labels, type, err);
+	rc = name_service(set->config, labels, service, err);
 	rc = rc ? rc : relabel_set(labels, STR("__name__"), type->name, err);
 	rc = rc ? rc : relabel_set(labels, STR("__delta__"), STR("false"), err);
 	return rc ? rc : relabel_set(labels, STR("__otel__"), STR("true"), err);
@@ -166,7 +184,7 @@ static int make_labels(struct series_set *set, struct relabel_labels *labels,
 		       enum discard *ret_reason, struct err *err)
 {
 	bool keep = true;
-	int rc = add_rule_labels(set->config, labels, type, service, err);
+	int rc = add_rule_labels(set, labels, type, service, err);
 
 	*ret_reason = DISCARDS;
 	rc = rc ? rc : relabel_apply(set->relabel, labels, &keep, err);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "profile/profile.h"
-#include "server/ingest.h"
+#include "server/ingest_convert.h"
 #include "server/ingest_discard.h"
 #include "server/ingest_type.h"
 
@@ -11,6 +11,7 @@ struct series_set {
 	struct arena *arena;
 	const struct ingest_config *config;
 	const struct relabel *relabel;
+	enum ingest_naming naming;
 	struct strtab *keys; /* labels as bytes → series + 1 */
 	struct series *list;
 	size_t count, cap;
@@ -24,8 +25,7 @@ struct series {
 };
 
 MUST_USE int series_set_init(struct series_set *set, struct arena *arena,
-			     const struct ingest_config *config, const struct relabel *relabel,
-			     struct err *err);
+			     const struct ingest_rules *rules, struct err *err);
 
 /* Labels that a resource and its scope give to each of their series: attributes that are no columns, the
  * first of a name. */

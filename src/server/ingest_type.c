@@ -8,7 +8,10 @@
  *	TYPE:UNIT, period P:PUNIT               P:TYPE:UNIT:P:PUNIT
  *	TYPE:UNIT, no period                    TYPE:TYPE:UNIT::
  *
- * Pyroscope refuses the last; here a probe's events:count is as good as the rest. */
+ * Pyroscope refuses the last; here a probe's events:count is as good as the rest.
+ *
+ * Who sends labels has chosen the name, and nothing is renamed or scaled: a Go
+ * program's samples:count stays beside its cpu:nanoseconds. */
 #include "server/ingest_type.h"
 
 /* A colon would end the part of a profile type's id that it is in. */
@@ -37,6 +40,12 @@ static bool counts_cpu_time(const struct profile_type *type)
 	       str_equal(type->period_unit, STR("nanoseconds"));
 }
 
+/* What stands for a name that was not given. */
+static struct str fallback_name(const struct profile_type *type)
+{
+	return type->period_type.len > 0 ? type->period_type : type->sample_type;
+}
+
 static void rename_type(struct profile_type *type, int64_t period)
 {
 	if (counts_cpu_time(type)) {
@@ -47,29 +56,34 @@ static void rename_type(struct profile_type *type, int64_t period)
 	} else if (is(type, "events", "nanoseconds") && type->period_type.len == 0) {
 		type->name = type->sample_type = STR("off_cpu");
 	} else {
-		type->name = type->period_type.len > 0 ? type->period_type : type->sample_type;
+		type->name = fallback_name(type);
 	}
 }
 
 int profile_type_of(struct arena *arena, const struct profile_dict *dict,
-		    const struct profile *profile, struct profile_type *ret, struct err *err)
+		    const struct profile *profile, enum ingest_naming naming, struct str given_name,
+		    struct profile_type *ret, struct err *err)
 {
 	*ret = (struct profile_type){
 		.sample_type = part(arena, profile_str(dict, profile->sample_type.type)),
 		.sample_unit = part(arena, profile_str(dict, profile->sample_type.unit)),
 		.period_type = STR(""),
 		.period_unit = STR(""),
+		.name = part(arena, given_name),
 		.scale = 1,
 	};
-	if (profile->period > 0) {
+	if (profile->period > 0 || naming == INGEST_LABELS) {
 		ret->period_type = part(arena, profile_str(dict, profile->period_type.type));
 		ret->period_unit = part(arena, profile_str(dict, profile->period_type.unit));
 	}
-	if (!ret->sample_type.ptr || !ret->sample_unit.ptr || !ret->period_type.ptr ||
-	    !ret->period_unit.ptr)
+	if (!ret->name.ptr || !ret->sample_type.ptr || !ret->sample_unit.ptr ||
+	    !ret->period_type.ptr || !ret->period_unit.ptr)
 		return err_set(err, ERR_NOMEM, "no memory for a profile type");
 	if (ret->sample_type.len == 0)
 		return err_set(err, ERR_INVALID, "the profile has no sample_type");
-	rename_type(ret, profile->period);
+	if (naming == INGEST_ATTRIBUTES)
+		rename_type(ret, profile->period);
+	else if (ret->name.len == 0)
+		ret->name = fallback_name(ret);
 	return 0;
 }

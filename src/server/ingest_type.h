@@ -1,7 +1,7 @@
-/* Private to server: what an OTLP profile is called in Pyroscope's terms. */
+/* Private to server: what a profile is called in Pyroscope's terms. */
 #pragma once
 
-#include "profile/profile.h"
+#include "server/ingest.h"
 
 struct profile_type {
 	struct str name; /* __name__ before relabelling */
@@ -9,7 +9,8 @@ struct profile_type {
 	int64_t scale; /* what a value is multiplied by */
 };
 
-/* Texts are the dictionary's or in the arena. ERR_INVALID when the profile does not say what it counts. */
+/* given_name is the label __name__ of a sender of labels, or "". Texts are the dictionary's, given_name or in
+ * the arena. ERR_INVALID when the profile does not say what it counts. */
 MUST_USE int profile_type_of(struct arena *arena, const struct profile_dict *dict,
-			     const struct profile *profile, struct profile_type *ret,
-			     struct err *err);
+			     const struct profile *profile, enum ingest_naming naming,
+			     struct str given_name, struct profile_type *ret, struct err *err);

@@ -13,11 +13,13 @@
 #include "server/debuginfod.h"
 #include "server/ingest.h"
 #include "server/pages.h"
+#include "server/render.h"
 #include "server/retention.h"
 #include "server/symbols_api.h"
+#include "server/tenant_files.h"
 #include "store/engine.h"
 
-enum { FIXED_ROUTES = 12 };
+enum { FIXED_ROUTES = 20, PUSH_ROUTES = 1 };
 
 struct server {
 	struct store *store;
@@ -26,6 +28,7 @@ struct server {
 	struct debuginfod *debuginfod;
 	struct symbols_api symbols;
 	struct api api;
+	struct tenant_files files;
 	struct arena arena; /* routes and texts */
 	struct net_route *routes;
 	size_t route_count;
@@ -50,13 +53,23 @@ static void add_api_routes(struct server *server, struct api_endpoint *endpoints
 {
 	const struct api_rpc *rpc;
 	for (size_t i = 0; (rpc = api_rpc_at(i)) != NULL; i++) {
-		endpoints[i] = (struct api_endpoint){&server->api, rpc};
+		endpoints[i] = (struct api_endpoint){.api = &server->api, .rpc = rpc};
 		add_route(server, (struct net_route){.method = "*",
 						     .path = rpc->path,
 						     .handler = api_serve,
 						     .user = &endpoints[i],
 						     .body_limit_bytes = api_body_bytes(rpc)});
 	}
+}
+
+static void add_push_route(struct server *server, struct api_endpoint *endpoint)
+{
+	*endpoint = (struct api_endpoint){&server->api, &api_push,
+					  ingest_message_bytes(server->ingest)};
+	add_route(server, (struct net_route){.method = "*",
+					     .path = api_push.path,
+					     .handler = api_serve,
+					     .user = endpoint});
 }
 
 static void add_fixed_routes(struct server *server)
@@ -71,6 +84,14 @@ static void add_fixed_routes(struct server *server)
 		 .handler = ingest_http,
 		 .user = server->ingest},
 		{.method = "POST",
+		 .path = INGEST_LEGACY_PATH,
+		 .handler = ingest_legacy,
+		 .user = server->ingest},
+		{.method = "POST",
+		 .path = "/pyroscope" INGEST_LEGACY_PATH,
+		 .handler = ingest_legacy,
+		 .user = server->ingest},
+		{.method = "POST",
 		 .path = SYMBOLS_API_PATH,
 		 .handler = symbols_api_upload,
 		 .user = &server->symbols,
@@ -83,6 +104,27 @@ static void add_fixed_routes(struct server *server)
 		 .path = SYMBOLS_API_PATH "/*",
 		 .handler = symbols_api_delete,
 		 .user = &server->symbols},
+		{.method = "GET",
+		 .path = "/pyroscope/render",
+		 .handler = render_serve,
+		 .user = &server->api},
+		{.method = "GET", .path = "/render", .handler = render_serve, .user = &server->api},
+		{.method = "GET",
+		 .path = "/pyroscope/render-diff",
+		 .handler = render_diff_serve,
+		 .user = &server->api},
+		{.method = "GET",
+		 .path = "/render-diff",
+		 .handler = render_diff_serve,
+		 .user = &server->api},
+		{.method = "GET",
+		 .path = "/pyroscope/label-values",
+		 .handler = render_label_values,
+		 .user = &server->api},
+		{.method = "GET",
+		 .path = "/label-values",
+		 .handler = render_label_values,
+		 .user = &server->api},
 		{.method = "GET", .path = "/ready", .handler = pages_ready, .on_loop = true},
 		{.method = "GET", .path = "/metrics", .handler = pages_metrics},
 		{.method = "GET",
@@ -101,11 +143,14 @@ static void add_fixed_routes(struct server *server)
 static int make_routes(struct server *server, struct err *err)
 {
 	size_t rpcs = count_rpcs();
-	struct api_endpoint *endpoints = arena_zalloc(&server->arena, rpcs, sizeof(*endpoints));
-	server->routes = arena_zalloc(&server->arena, rpcs + FIXED_ROUTES, sizeof(*server->routes));
+	struct api_endpoint *endpoints =
+		arena_zalloc(&server->arena, rpcs + PUSH_ROUTES, sizeof(*endpoints));
+	server->routes = arena_zalloc(&server->arena, rpcs + PUSH_ROUTES + FIXED_ROUTES,
+				      sizeof(*server->routes));
 	if (!endpoints || !server->routes)
 		return err_set(err, ERR_NOMEM, "no memory for the routes");
 	add_api_routes(server, endpoints);
+	add_push_route(server, &endpoints[rpcs]);
 	add_fixed_routes(server);
 	return 0;
 }
@@ -249,12 +294,14 @@ static int listen(struct server *server, const struct server_config *config, str
 
 static int start(struct server *server, const struct server_config *config, struct err *err)
 {
+	struct str files = arena_printf(&server->arena, "%.*s/tenants", STR_ARG(data_path(config)));
+	tenant_files_init(&server->files, files);
 	int rc = open_store(server, config, err);
 	if (rc == 0)
 		rc = open_ingest(server, config, err);
 	if (rc)
 		return rc;
-	server->api = (struct api){server->store, server->ingest, &config->limits};
+	server->api = (struct api){server->store, server->ingest, &config->limits, &server->files};
 	symbols_api_init(&server->symbols, server->store, server->ingest);
 	rc = make_routes(server, err);
 	rc = rc ? rc : start_debuginfod(server, config, err);
@@ -288,6 +335,7 @@ void server_stop(struct server *server)
 	debuginfod_stop(server->debuginfod);
 	ingest_destroy(server->ingest);
 	store_close(server->store);
+	tenant_files_deinit(&server->files);
 	arena_deinit(&server->arena);
 	mem_free(server);
 }

@@ -201,14 +201,14 @@ void speech_answer(const struct speech *speech, const struct net_request *reques
 }
 
 void speech_error(const struct speech *speech, const struct net_request *request,
-		  struct net_answer *answer, const struct err *err)
+		  struct net_answer *answer, const struct err *err, int64_t retry_ms)
 {
-	(void)request;
 	if (speech->protocol == PROTOCOL_CONNECT || speech->protocol == PROTOCOL_NONE) {
 		api_error(answer, err);
+		api_retry_after(request->arena, answer, retry_ms);
 		return;
 	}
-	net_grpc_error(answer, err, -1);
+	net_grpc_error(answer, err, retry_ms);
 	if (speech->protocol == PROTOCOL_GRPC_WEB)
 		to_web(speech, answer);
 }

@@ -26,8 +26,9 @@ MUST_USE int speech_read(const struct speech *speech, const struct net_request *
 /* Fills the answer with a message (whose memory goes over to it), or with an error. */
 void speech_answer(const struct speech *speech, const struct net_request *request,
 		   struct net_answer *answer, struct buf *message);
+/* retry_ms >= 0: the same can go well then. */
 void speech_error(const struct speech *speech, const struct net_request *request,
-		  struct net_answer *answer, const struct err *err);
+		  struct net_answer *answer, const struct err *err, int64_t retry_ms);
 /* When the client's time is up, on the monotonic clock: Connect-Timeout-Ms, grpc-timeout; 0: never.
  * ERR_INVALID: a header that is no time, a version of Connect that is not 1. */
 MUST_USE int speech_deadline(const struct speech *speech, const struct net_request *request,

@@ -1,15 +1,8 @@
 /* OTLP/JSON. Names tell all that the protobuf layouts from 1.8 on differ in, so
  * one decoder reads them: "sample" and "line" (1.8) besides "samples" and "lines". */
+#include "wire/json_load.h"
 #include "wire/json_read.h"
-
-#include <malloc.h>
-
-#include "base/json_bytes.h"
 #include "wire/wire.h"
-
-/* The trees of larger texts leave hundreds of MiB in glibc's heaps, one for each worker, which it
- * does not give back by itself. */
-enum { TRIM_MIN_BYTES = 1024 * 1024 };
 
 static void read_mappings(struct json_reader *r, const json_t *dict, struct profile_mapping *rows)
 {
@@ -352,22 +345,6 @@ static void read_request(struct json_reader *r, const json_t *root)
 	}
 }
 
-static int load(struct str text, json_t **ret, struct err *err)
-{
-	json_error_t why;
-
-	if (json_tree_bytes(text) > JSON_TREE_MAX_BYTES)
-		return err_set(err, ERR_LIMIT, "JSON: its values need more than %d MiB of memory",
-			       JSON_TREE_MAX_BYTES >> 20);
-	*ret = json_loadb(text.ptr, text.len, JSON_ALLOW_NUL, &why);
-	if (*ret)
-		return 0;
-	if (json_error_code(&why) == json_error_out_of_memory)
-		return decoder_no_memory(err);
-	return err_set(err, ERR_INVALID, "JSON, line %d column %d: %s", why.line, why.column,
-		       why.text);
-}
-
 int wire_otlp_decode_json(struct str text, struct arena *arena, const struct wire_limits *limits,
 			  struct profile_batch **ret, struct wire_report *report, struct err *err)
 {
@@ -379,13 +356,11 @@ int wire_otlp_decode_json(struct str text, struct arena *arena, const struct wir
 	if (!rc && text.len > limits->message_bytes)
 		rc = err_set(err, ERR_LIMIT, "profiles request of %zu bytes, the limit is %zu",
 			     text.len, limits->message_bytes);
-	rc = rc ? rc : load(text, &root, err);
+	rc = rc ? rc : json_tree_load(text, &root, err);
 	report->layout = WIRE_LAYOUT_F;
 	if (rc)
 		return rc;
 	read_request(&reader, root);
-	json_decref(root);
-	if (text.len > TRIM_MIN_BYTES)
-		malloc_trim(0);
+	json_tree_free(root, text);
 	return reader.rc ? reader.rc : decoder_finish(&dec, ret, err);
 }

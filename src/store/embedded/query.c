@@ -22,7 +22,9 @@ int query_check(const struct query *query, struct err *err)
 
 int query_full(const struct query *query, size_t bytes, struct err *err)
 {
-	const struct budget *full = budget_full(query->budget, bytes);
+	const struct budget *full = budget_refused(query->budget);
+	if (!full)
+		full = budget_full(query->budget, bytes);
 	if (!full)
 		return err_set(err, ERR_NOMEM, "no memory for the query");
 	if (full == query->budget)

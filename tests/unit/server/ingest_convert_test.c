@@ -189,8 +189,8 @@ static void running_out_of_memory_is_an_error_at_every_point(void **state)
 		struct arena arena;
 		arena_init(&arena, 0);
 		mem_fail_nth(nth);
-		rc = ingest_convert(&f.config, f.relabel, f.batch, NOW_NS, &arena, &f.rows,
-				    &f.result, &err);
+		const struct ingest_rules rules = {&f.config, f.relabel, f.naming};
+		rc = ingest_convert(&rules, f.batch, NOW_NS, &arena, &f.rows, &f.result, &err);
 		mem_fail_nth(0);
 		if (rc)
 			assert_int_equal(rc, ERR_NOMEM);

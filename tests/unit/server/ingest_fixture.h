@@ -19,6 +19,7 @@
 struct fixture {
 	struct arena arena;
 	struct ingest_config config;
+	enum ingest_naming naming;
 	struct relabel *relabel;
 	struct profile_batch *batch;
 	struct profile_resource *resource;
@@ -173,8 +174,8 @@ static inline void convert(void)
 {
 	struct err err = {0};
 
-	if (ingest_convert(&f.config, f.relabel, f.batch, NOW_NS, &f.arena, &f.rows, &f.result,
-			   &err))
+	const struct ingest_rules rules = {&f.config, f.relabel, f.naming};
+	if (ingest_convert(&rules, f.batch, NOW_NS, &f.arena, &f.rows, &f.result, &err))
 		fail_msg("%s", err.text);
 }
 
