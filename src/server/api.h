@@ -11,10 +11,13 @@
 #include "server/ingest.h"
 #include "server/server.h"
 
+struct tenant_files;
+
 struct api {
 	struct store *store;
 	struct ingest *ingest;		    /* knows the tenant of a request, and takes pushes */
 	const struct server_limits *limits; /* of who is asking, while a method runs */
+	struct tenant_files *files;	    /* small things that are kept for a tenant */
 };
 
 /* One request on its way through a method. */
@@ -25,8 +28,8 @@ struct api_call {
 	const _Atomic int *cancelled;
 	uint64_t deadline_ns; /* of the monotonic clock; 0: none */
 	bool utf8_names; /* the client said that it can read label names that are no identifiers */
-	int64_t *
-		retry_ms; /* a method that fails may say that the same call can go well later; -1: not */
+	/* A method that fails may say that the same call can go well later; -1: not. */
+	int64_t *retry_ms;
 };
 
 typedef int api_method(const struct api_call *call, const ProtobufCMessage *request,

@@ -14,6 +14,7 @@ static const struct row rows[] = {
 
 	{NULL, "/opentelemetry.proto.collector.profiles.", AUTH_WRITE},
 	{NULL, "/v1development/profiles", AUTH_WRITE},
+	{NULL, "/v1experimental/profiles", AUTH_WRITE},
 	{NULL, "/push.v1.PusherService/", AUTH_WRITE},
 	{NULL, "/ingest", AUTH_WRITE},
 	{NULL, "/pyroscope/ingest", AUTH_WRITE},

@@ -15,14 +15,16 @@
 #include "server/ingest.h"
 #include "server/pages.h"
 #include "server/reload.h"
+#include "server/render.h"
 #include "server/retention.h"
 #include "server/settings.h"
 #include "server/status.h"
 #include "server/symbols_api.h"
+#include "server/tenant_files.h"
 #include "server/tls_config.h"
 #include "store/engine.h"
 
-enum { FIXED_ROUTES = 22, PUSH_ROUTES = 1 };
+enum { FIXED_ROUTES = 28, PUSH_ROUTES = 1 };
 
 struct server {
 	struct store *store;
@@ -35,6 +37,7 @@ struct server {
 	struct guard guard;
 	struct status status;
 	struct reload reload;
+	struct tenant_files files;
 	struct arena arena; /* routes and texts */
 	struct net_route *routes;
 	size_t route_count;
@@ -122,6 +125,27 @@ static void add_fixed_routes(struct server *server)
 		 .path = SYMBOLS_API_PATH "/*",
 		 .handler = symbols_api_delete,
 		 .user = &server->symbols},
+		{.method = "GET",
+		 .path = "/pyroscope/render",
+		 .handler = render_serve,
+		 .user = &server->api},
+		{.method = "GET", .path = "/render", .handler = render_serve, .user = &server->api},
+		{.method = "GET",
+		 .path = "/pyroscope/render-diff",
+		 .handler = render_diff_serve,
+		 .user = &server->api},
+		{.method = "GET",
+		 .path = "/render-diff",
+		 .handler = render_diff_serve,
+		 .user = &server->api},
+		{.method = "GET",
+		 .path = "/pyroscope/label-values",
+		 .handler = render_label_values,
+		 .user = &server->api},
+		{.method = "GET",
+		 .path = "/label-values",
+		 .handler = render_label_values,
+		 .user = &server->api},
 		{.method = "GET", .path = "/ready", .handler = pages_ready, .on_loop = true},
 		{.method = "GET", .path = "/metrics", .handler = pages_metrics},
 		{.method = "GET",
@@ -278,12 +302,14 @@ static int listen(struct server *server, const struct server_config *config, str
 
 static int start(struct server *server, const struct server_config *config, struct err *err)
 {
+	struct str files = arena_printf(&server->arena, "%.*s/tenants", STR_ARG(data_path(config)));
+	tenant_files_init(&server->files, files);
 	int rc = open_store(server, config, err);
 	if (rc == 0)
 		rc = open_ingest(server, config, err);
 	if (rc)
 		return rc;
-	server->api = (struct api){server->store, server->ingest, &config->limits};
+	server->api = (struct api){server->store, server->ingest, &config->limits, &server->files};
 	server->guard = (struct guard){server->settings, config->http.path_prefix};
 	server->status = (struct status){server->settings, server->ingest};
 	symbols_api_init(&server->symbols, server->store, server->ingest);
@@ -334,6 +360,7 @@ void server_stop(struct server *server)
 	ingest_destroy(server->ingest);
 	settings_close(server->settings);
 	store_close(server->store);
+	tenant_files_deinit(&server->files);
 	arena_deinit(&server->arena);
 	mem_free(server);
 }

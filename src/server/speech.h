@@ -27,6 +27,7 @@ MUST_USE int speech_read(const struct speech *speech, const struct net_request *
  * may go well later). */
 void speech_answer(const struct speech *speech, const struct net_request *request,
 		   struct net_answer *answer, struct buf *message);
+/* retry_ms >= 0: the same can go well then. */
 void speech_error(const struct speech *speech, const struct net_request *request,
 		  struct net_answer *answer, const struct err *err, int64_t retry_ms);
 /* When the client's time is up, on the monotonic clock: Connect-Timeout-Ms, grpc-timeout; 0: never.

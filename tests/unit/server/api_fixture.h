@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/zip.h"
 #include "server/api.h"
+#include "server/tenant_files.h"
 
 #define UNUSED __attribute__((unused))
 #define CPU    "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
@@ -27,6 +28,7 @@ struct fixture {
 	struct ingest *ingest;
 	struct server_limits limits;
 	struct api api;
+	struct tenant_files files;
 	struct arena arena;
 	struct err err;
 	struct net_header headers[8];
@@ -114,7 +116,8 @@ UNUSED static int set_up(void **state)
 		fail_msg("%s", f.err.text);
 	f.limits.flame_nodes_default = 8192;
 	f.limits.flame_nodes_max = 1048576;
-	f.api = (struct api){f.store, f.ingest, &f.limits};
+	tenant_files_init(&f.files, str_of(f.path));
+	f.api = (struct api){f.store, f.ingest, &f.limits, &f.files};
 	f.request = (struct net_request){.method = STR("POST"),
 					 .headers = f.headers,
 					 .arena = &f.arena,
@@ -151,7 +154,7 @@ UNUSED static struct str header(const struct fixture *f, const char *name)
 
 UNUSED static void call(struct fixture *f, const char *method, struct str body)
 {
-	struct api_endpoint endpoint = {.api = &f->api, .rpc = NULL};
+	struct api_endpoint endpoint = {.api = &f->api};
 	const struct api_rpc *rpc;
 	char path[128];
 
