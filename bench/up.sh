@@ -34,4 +34,4 @@ done
 echo "bench up.first_sample $(median <"$work/sample" | awk '{print $1 / 1000}') s"
 echo "bench up.first_graph $(median <"$work/graph" | awk '{print $1 / 1000}') s"
 echo "bench up.ready $(median <"$work/ready") ms"
-echo "bench server.rss_idle $(median <"$work/rss") MB"
+echo "bench up.server_rss $(median <"$work/rss") MB"

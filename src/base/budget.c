@@ -7,6 +7,7 @@ void budget_init(struct budget *budget, size_t limit_bytes, struct budget *paren
 	budget->limit_bytes = limit_bytes;
 	budget->parent = parent;
 	atomic_init(&budget->used_bytes, 0);
+	atomic_init(&budget->refused, NULL);
 }
 
 static bool take_here(struct budget *budget, size_t bytes)
@@ -33,6 +34,7 @@ bool budget_take(struct budget *budget, size_t bytes)
 	for (struct budget *at = budget; at; at = at->parent)
 		if (!take_here(at, bytes)) {
 			give_until(budget, at, bytes);
+			atomic_store_explicit(&budget->refused, at, memory_order_relaxed);
 			return false;
 		}
 	return true;
@@ -55,4 +57,9 @@ const struct budget *budget_full(const struct budget *budget, size_t bytes)
 					    budget_used(budget) > budget->limit_bytes - bytes))
 			return budget;
 	return NULL;
+}
+
+const struct budget *budget_refused(const struct budget *budget)
+{
+	return budget ? atomic_load_explicit(&budget->refused, memory_order_relaxed) : NULL;
 }

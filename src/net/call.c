@@ -1,5 +1,7 @@
 #include "call.h"
 
+#include "base/clock.h"
+
 #include "base/mem.h"
 
 struct call *call_create(const struct net_limits *limits, struct call_budget *budget)
@@ -131,6 +133,23 @@ enum refusal call_add_body(struct call *call, const void *ptr, size_t len)
 	}
 	buf_append(&call->body, ptr, len);
 	return call->body.failed ? REFUSE_MEMORY : REFUSE_NONE;
+}
+
+void call_begin_body(struct call *call, uint64_t now_ns)
+{
+	call->progress_ns = now_ns;
+	call->body_since_ns = now_ns;
+}
+
+bool call_body_late(const struct call *call, uint64_t now_ns)
+{
+	const struct net_limits *limits = call->limits;
+	uint64_t got = call->body.len + call->discarded_bytes;
+	uint64_t earned_ns = got * (NS_PER_S / limits->body_rate);
+	if (now_ns < call->progress_ns)
+		return false;
+	return now_ns - call->progress_ns > limits->body_timeout_ns ||
+	       now_ns - call->body_since_ns > limits->body_timeout_ns + earned_ns;
 }
 
 void call_seal(struct call *call)

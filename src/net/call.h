@@ -49,7 +49,8 @@ struct call {
 	size_t sent_bytes;	/* of the answer's body */
 	bool refused;		/* HTTP/2: the answer is there before the request is whole */
 	size_t discarded_bytes; /* of such a request's body */
-	uint64_t progress_ns;
+	uint64_t progress_ns;	/* when the last bytes came or went */
+	uint64_t body_since_ns; /* when its headers were there */
 };
 
 /* NULL without memory. The limits and the budget must outlive it. */
@@ -63,6 +64,10 @@ enum refusal call_set_target(struct call *call, struct str target);
 enum refusal call_set_text(struct call *call, struct str text, struct str *ret);
 /* REFUSE_NONE, _BODY_SIZE, _BUFFERED_BYTES, _MEMORY. */
 enum refusal call_add_body(struct call *call, const void *ptr, size_t len);
+/* Its headers are there, the body begins. */
+void call_begin_body(struct call *call, uint64_t now_ns);
+/* No byte of the body for body_timeout, or all of it slower than body_rate. */
+bool call_body_late(const struct call *call, uint64_t now_ns);
 /* The request is whole: what the handler sees is set. */
 void call_seal(struct call *call);
 

@@ -5,11 +5,12 @@
 
 #include "base/base64.h"
 #include "base/cursor.h"
+#include "base/zip.h"
 #include "grpc_status.h"
 #include "net.h"
 #include "unpack.h"
 
-enum { FRAME_BYTES = 5, STATUS_MAX = 16 };
+enum { FRAME_BYTES = 5, STATUS_MAX = 16, GZIP_MIN_BYTES = 1024, GZIP_LEVEL = 5 };
 
 bool net_is_grpc(const struct net_request *request)
 {
@@ -49,30 +50,24 @@ int net_grpc_message(const struct net_request *request, size_t limit_bytes, stru
 
 	if (code)
 		return code;
-	if (packed && str_equal(encoding, STR("gzip"))) {
-		code = unpack_gzip(request->arena, message, limit_bytes, ret, err);
-		return code ? err_wrap(err, "gRPC message") : 0;
-	}
 	if (packed && (encoding.len == 0 || str_equal(encoding, STR("identity"))))
 		return err_set(err, ERR_INTERNAL,
 			       "gRPC message: flagged as packed, but grpc-encoding names nothing");
-	if (packed)
-		return err_set(err, ERR_UNSUPPORTED,
-			       "gRPC message: grpc-encoding \"%.*s\" is not known here; send gzip "
-			       "or "
-			       "identity",
-			       STR_ARG(encoding));
+	if (packed) {
+		code = unpack(request->arena, encoding, message, limit_bytes, ret, err);
+		return code ? err_wrap(err, "gRPC message") : 0;
+	}
 	if (message.len > limit_bytes)
 		return err_set(err, ERR_LIMIT, "gRPC message: larger than %zu bytes", limit_bytes);
 	*ret = message;
 	return 0;
 }
 
-static void put_frame(struct buf *body, struct str message)
+static void put_frame(struct buf *body, bool packed, struct str message)
 {
 	uint32_t len = (uint32_t)message.len;
-	const char head[FRAME_BYTES] = {0, (char)(len >> 24), (char)(len >> 16), (char)(len >> 8),
-					(char)len};
+	const char head[FRAME_BYTES] = {(char)packed, (char)(len >> 24), (char)(len >> 16),
+					(char)(len >> 8), (char)len};
 
 	if (message.len > UINT32_MAX) {
 		body->failed = ERR_LIMIT;
@@ -91,15 +86,40 @@ static void begin_answer(struct net_answer *answer)
 	answer->trailer_count = 0;
 	answer->scratch_len = 0;
 	net_answer_header(answer, STR("content-type"), STR("application/grpc"));
-	net_answer_header(answer, STR("grpc-accept-encoding"), STR("identity,gzip"));
+	net_answer_header(answer, STR("grpc-accept-encoding"), STR("identity,gzip,zstd,snappy"));
 }
 
 void net_grpc_answer(struct net_answer *answer, struct str message)
 {
 	begin_answer(answer);
 	buf_clear(&answer->body);
-	put_frame(&answer->body, message);
+	put_frame(&answer->body, false, message);
 	net_answer_trailer(answer, STR("grpc-status"), STR("0"));
+}
+
+static bool accepts_gzip(const struct net_request *request)
+{
+	struct str rest = net_header_get(request, STR("grpc-accept-encoding")), name;
+
+	while (rest.ptr && str_next(&rest, ',', &name))
+		if (str_equal(str_trim(name), STR("gzip")))
+			return true;
+	return false;
+}
+
+void net_grpc_answer_gzip(const struct net_request *request, struct net_answer *answer,
+			  struct str message)
+{
+	struct buf packed = {0};
+
+	net_grpc_answer(answer, message);
+	if (message.len > GZIP_MIN_BYTES && accepts_gzip(request) &&
+	    zip_gzip(message, GZIP_LEVEL, &packed, NULL) == 0 && packed.len < message.len) {
+		buf_clear(&answer->body);
+		put_frame(&answer->body, true, buf_text(&packed));
+		net_answer_header(answer, STR("grpc-encoding"), STR("gzip"));
+	}
+	buf_deinit(&packed);
 }
 
 /* The rest of the answer's scratch room. */

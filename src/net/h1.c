@@ -230,7 +230,7 @@ static void tick(void *self, uint64_t now_ns)
 	} else if (!h1->in_body) {
 		if (now_ns - h1->since_ns > limits->header_timeout_ns)
 			time_out(h1, REFUSE_SLOW_HEADERS);
-	} else if (now_ns - h1->call->progress_ns > limits->body_timeout_ns) {
+	} else if (call_body_late(h1->call, now_ns)) {
 		time_out(h1, REFUSE_SLOW_BODY);
 	}
 }

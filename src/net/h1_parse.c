@@ -190,7 +190,7 @@ static int on_headers_done(llhttp_t *parser)
 		return refuse(h1, reason);
 	h1->keep_alive = llhttp_should_keep_alive(parser);
 	h1->call->body_expected = body_follows(parser);
-	h1->call->progress_ns = clock_mono_ns();
+	call_begin_body(h1->call, clock_mono_ns());
 	reason = conn_call_check(h1->conn, h1->call, content_length(parser));
 	if (reason != REFUSE_NONE) {
 		/* The answer is there already. */

@@ -192,16 +192,22 @@ static void tick_call(struct h2 *h2, struct call *call)
 		h2->conn->failed = true;
 }
 
+/* The one that receives waits for the client's bytes, the one that sends for its window. */
+static bool is_late(const struct call *call, uint64_t now_ns)
+{
+	if (call->state == CALL_RECEIVING)
+		return call->body_expected && call_body_late(call, now_ns);
+	return call->state == CALL_SENDING && now_ns > call->progress_ns &&
+	       now_ns - call->progress_ns > call->limits->body_timeout_ns;
+}
+
 static void tick_streams(struct h2 *h2, uint64_t now_ns)
 {
-	uint64_t limit_ns = h2->conn->host->limits.body_timeout_ns;
 	struct call *next;
 
 	for (struct call *call = h2->conn->calls; call; call = next) {
 		next = call->next;
-		bool waits = call->state == CALL_SENDING ||
-			     (call->state == CALL_RECEIVING && call->body_expected);
-		if (!waits || now_ns < call->progress_ns || now_ns - call->progress_ns <= limit_ns)
+		if (!is_late(call, now_ns))
 			continue;
 		call->progress_ns = now_ns;
 		tick_call(h2, call);

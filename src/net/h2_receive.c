@@ -137,7 +137,7 @@ static void headers_done(struct h2 *h2, struct call *call, bool end_stream)
 	bool asks_first = !end_stream && net_header_get(&call->request, STR("expect")).ptr;
 
 	call->body_expected = !end_stream;
-	call->progress_ns = clock_mono_ns();
+	call_begin_body(call, clock_mono_ns());
 	if (!call->refused) {
 		if (str_equal(call->request.method, STR("CONNECT")) || call->request.path.len == 0)
 			reason = REFUSE_MALFORMED;

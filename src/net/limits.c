@@ -10,6 +10,7 @@ static const struct net_limits defaults = {
 	.buffered_bytes = (size_t)512 << 20,
 	.header_timeout_ns = (uint64_t)10 * NS_PER_S,
 	.body_timeout_ns = (uint64_t)30 * NS_PER_S,
+	.body_rate = 500,
 	.idle_timeout_ns = (uint64_t)120 * NS_PER_S,
 	.graceful_ns = (uint64_t)10 * NS_PER_S,
 	.workers = 4,
@@ -49,6 +50,7 @@ void limits_fill(struct net_limits *limits)
 	fill_u32(&limits->header_count, defaults.header_count);
 	fill_u32(&limits->connections, defaults.connections);
 	fill_u32(&limits->streams_per_connection, defaults.streams_per_connection);
+	fill_u32(&limits->body_rate, defaults.body_rate);
 	fill_u32(&limits->workers, defaults.workers);
 	fill_u32(&limits->queue, defaults.queue);
 	fill_u64(&limits->header_timeout_ns, defaults.header_timeout_ns);

@@ -23,8 +23,8 @@ static struct row rows[REFUSE_COUNT] = {
 		ROW("method", 405, ERR_UNSUPPORTED, "this path does not take this method"),
 	[REFUSE_SLOW_HEADERS] = ROW("slow_headers", 408, ERR_TIMEOUT,
 				    "the request's headers took too long to arrive"),
-	[REFUSE_SLOW_BODY] =
-		ROW("slow_body", 408, ERR_TIMEOUT, "the request's body stopped arriving"),
+	[REFUSE_SLOW_BODY] = ROW("slow_body", 408, ERR_TIMEOUT,
+				 "the request's body stopped arriving, or came too slowly"),
 	[REFUSE_BODY_SIZE] = ROW("body_size", 413, ERR_LIMIT, "the request's body is too large"),
 	[REFUSE_EXPECTATION] = ROW("expectation", 417, ERR_INVALID,
 				   "the only expectation met here is 100-continue"),
@@ -35,6 +35,7 @@ static struct row rows[REFUSE_COUNT] = {
 	[REFUSE_BUFFERED_BYTES] = ROW("buffered_bytes", 503, ERR_BUSY,
 				      "too many bytes of requests are in memory; try again"),
 	[REFUSE_QUEUE] = ROW("queue", 503, ERR_BUSY, "too many requests are waiting; try again"),
+	[REFUSE_GATE] = ROW("gate", 0, ERR_DENIED, ""),
 	[REFUSE_CONNECTIONS] = ROW("connections", 0, ERR_BUSY, ""),
 	[REFUSE_STREAMS] = ROW("streams", 0, ERR_BUSY, ""),
 	[REFUSE_FLOOD] = ROW("flood", 0, ERR_LIMIT, ""),

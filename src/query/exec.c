@@ -48,19 +48,29 @@ int query_select(struct arena *arena, const struct query_range *range, struct st
 		.end_ns = always ? UINT64_MAX : ns_of(range->end_ms) + 1,
 		.cancelled = range->cancelled,
 		.memory_limit_bytes = range->memory_limit_bytes,
+		.deadline_ns = range->deadline_ns,
+		.profiles = range->profiles,
+		.profile_count = range->profile_count,
+		.call_sites = range->call_sites,
+		.call_site_count = range->call_site_count,
 	};
 	return 0;
+}
+
+int query_stacks(struct store *store, const struct query_range *range, struct arena *arena,
+		 struct store_tree *ret, struct err *err)
+{
+	struct store_selection selection;
+	int rc = query_select(arena, range, &selection, err);
+	*ret = (struct store_tree){0};
+	return rc ? rc : store_merge(store, &selection, arena, ret, err);
 }
 
 int query_merge(struct store *store, const struct query_range *range, struct arena *arena,
 		struct query_tree *ret, struct err *err)
 {
-	struct store_selection selection;
-	struct store_tree stacks = {0};
-
-	int rc = query_select(arena, range, &selection, err);
-	if (rc == 0)
-		rc = store_merge(store, &selection, arena, &stacks, err);
+	struct store_tree stacks;
+	int rc = query_stacks(store, range, arena, &stacks, err);
 	return rc ? rc : query_tree_build(arena, &stacks, ret, err);
 }
 

@@ -27,26 +27,35 @@ static void sift_down(int64_t *heap, size_t count, size_t i)
 	}
 }
 
-/* The k-th largest total (1 <= k < count): a heap of the k largest seen so far, the least on top. */
-static int kth_largest(struct arena *arena, const struct query_tree *tree, size_t k, int64_t *ret,
-		       struct err *err)
+int query_kth_largest(struct arena *arena, const int64_t *values, size_t count, size_t k,
+		      int64_t *ret, struct err *err)
 {
 	int64_t *heap = arena_alloc(arena, k * sizeof(*heap));
 	if (!heap)
-		return err_set(err, ERR_NOMEM, "flame graph: no memory to fold %u nodes",
-			       tree->count);
-	for (size_t i = 0; i < k; i++)
-		heap[i] = tree->nodes[i].total;
+		return err_set(err, ERR_NOMEM, "flame graph: no memory to fold %zu nodes", count);
+	memcpy(heap, values, k * sizeof(*heap));
 	for (size_t i = k; i-- > 0;)
 		sift_down(heap, k, i);
-	for (size_t i = k; i < tree->count; i++) {
-		if (tree->nodes[i].total <= heap[0])
+	for (size_t i = k; i < count; i++) {
+		if (values[i] <= heap[0])
 			continue;
-		heap[0] = tree->nodes[i].total;
+		heap[0] = values[i];
 		sift_down(heap, k, 0);
 	}
 	*ret = heap[0];
 	return 0;
+}
+
+static int find_bound(struct arena *arena, const struct query_tree *tree, size_t k, int64_t *ret,
+		      struct err *err)
+{
+	int64_t *totals = arena_alloc(arena, tree->count * sizeof(*totals));
+	if (!totals)
+		return err_set(err, ERR_NOMEM, "flame graph: no memory to fold %u nodes",
+			       tree->count);
+	for (size_t i = 0; i < tree->count; i++)
+		totals[i] = tree->nodes[i].total;
+	return query_kth_largest(arena, totals, tree->count, k, ret, err);
 }
 
 struct folder {
@@ -113,7 +122,7 @@ int query_tree_fold(struct arena *arena, const struct query_tree *tree, uint64_t
 	struct folder f = {.from = tree, .bound = INT64_MIN};
 
 	if (max_nodes > 0 && max_nodes < tree->count) {
-		int rc = kth_largest(arena, tree, (size_t)max_nodes, &f.bound, err);
+		int rc = find_bound(arena, tree, (size_t)max_nodes, &f.bound, err);
 		if (rc)
 			return rc;
 	}

@@ -98,6 +98,42 @@ MUST_USE int query_flame_encode(struct arena *arena, const struct query_tree *tr
 MUST_USE int query_flame_decode(struct arena *arena, const struct query_flame *flame,
 				struct query_tree *ret, struct err *err);
 
+/* ---- two trees over each other ------------------------------------------- */
+
+/* Seven numbers a bar: distance from the end of the bar before it, total and self of the left tree, the
+ * same three of the right one, name index. A bar that only one side has is 0 wide on the other. */
+struct query_diff {
+	struct str *names; /* [0] = "total" */
+	size_t name_count;
+	struct query_level *levels; /* [0] = the root alone */
+	size_t level_count;
+	int64_t total, max_self; /* of both; of either */
+	int64_t left_total, right_total;
+};
+
+/* Keeps the bars whose larger total is not below the max_nodes-th largest; the rest becomes "other", as
+ * in query_tree_fold. ERR_INVALID: a negative total; the sides do not add up to 64 bits. */
+MUST_USE int query_diff_encode(struct arena *arena, const struct query_tree *left,
+			       const struct query_tree *right, uint64_t max_nodes,
+			       struct query_diff *ret, struct err *err);
+
+/* ---- stacks with all that is known of their frames ------------------------ */
+
+/* Only what is on or below these functions, root first; the others' values become 0. ret shares with
+ * stacks. */
+MUST_USE int query_stacks_below(struct arena *arena, const struct store_tree *stacks,
+				const struct str *path, size_t path_len, struct store_tree *ret,
+				struct err *err);
+/* Without the frames that are not kept (keep has one for each frame): their values and callees go to the
+ * nearest caller that is. */
+MUST_USE int query_stacks_keep(struct arena *arena, const struct store_tree *stacks,
+			       const bool *keep, struct store_tree *ret, struct err *err);
+
+/* The max_nodes nodes with the largest totals (0: all), as in query_tree_fold; the rest is in a frame
+ * "other" below what called it. */
+MUST_USE int query_stacks_fold(struct arena *arena, const struct store_tree *stacks,
+			       uint64_t max_nodes, struct store_tree *ret, struct err *err);
+
 /* ---- other shapes -------------------------------------------------------- */
 
 struct query_function {
@@ -117,6 +153,22 @@ MUST_USE int query_folded(struct arena *arena, const struct query_tree *tree, st
  * varint number of children; the root is nameless. */
 MUST_USE int query_tree_bytes(struct arena *arena, const struct query_tree *tree, struct buf *out,
 			      struct err *err);
+/* Graphviz: a box a function, an arrow a call, sizes by total. The max_nodes functions with the largest
+ * totals (0: all). A function's total, and a call's, count recursion once. */
+MUST_USE int query_dot(struct arena *arena, const struct query_tree *tree, struct str title,
+		       size_t max_nodes, struct buf *out, struct err *err);
+
+/* What is above and below all occurrences of one function. The root of each half is the function. */
+struct query_sandwich {
+	struct query_tree callers; /* a node's children call it */
+	struct query_tree callees;
+	int64_t self, total; /* total: each sample once */
+};
+
+/* A function that is nowhere gives roots of 0. ERR_LIMIT: recursion so deep that it takes too long. */
+MUST_USE int query_sandwich(struct arena *arena, const struct query_tree *tree, struct str function,
+			    struct query_sandwich *ret, struct err *err);
+
 /* Only the stacks that begin with these functions, root first (ret may be tree). */
 MUST_USE int query_tree_below(struct arena *arena, const struct query_tree *tree,
 			      const struct str *path, size_t path_len, struct query_tree *ret,
@@ -131,6 +183,11 @@ struct query_range {
 	int64_t start_ms, end_ms; /* both inclusive; 0 and 0: all time */
 	const _Atomic int *cancelled;
 	size_t memory_limit_bytes;
+	uint64_t deadline_ns;			 /* of the monotonic clock; 0: none */
+	const struct store_profile_id *profiles; /* only these; none: all */
+	size_t profile_count;
+	const struct str *call_sites; /* only stacks that begin with these, root first */
+	size_t call_site_count;
 };
 
 /* start <= end, both >= 0, and length within max_ms when that is not 0. ERR_INVALID. */
@@ -140,6 +197,9 @@ MUST_USE int query_check_range(int64_t start_ms, int64_t end_ms, int64_t max_ms,
 MUST_USE int query_select(struct arena *arena, const struct query_range *range,
 			  struct store_selection *ret, struct err *err);
 
+/* The stacks themselves. */
+MUST_USE int query_stacks(struct store *store, const struct query_range *range, struct arena *arena,
+			  struct store_tree *ret, struct err *err);
 /* The whole function tree. */
 MUST_USE int query_merge(struct store *store, const struct query_range *range, struct arena *arena,
 			 struct query_tree *ret, struct err *err);
@@ -156,6 +216,41 @@ struct query_points {
 MUST_USE int query_series(struct store *store, const struct query_range *range,
 			  const struct query_points *points, struct arena *arena,
 			  struct store_points **ret, size_t *ret_count, struct err *err);
+
+/* The largest profile or span of each group and step. Times as in query_series. */
+MUST_USE int query_exemplars(struct store *store, const struct query_range *range,
+			     const struct query_points *points, enum store_unit unit,
+			     struct arena *arena, struct store_tallies *ret, struct err *err);
+
+enum { QUERY_HEATMAP_ROWS = 20 };
+
+/* Where rows begin; how many of each lie in (time - step, time], and the largest of each row as an
+ * index into the tallies of the group, or -1. */
+struct query_slot {
+	uint64_t time_ns;
+	uint64_t counts[QUERY_HEATMAP_ROWS];
+	int64_t best[QUERY_HEATMAP_ROWS];
+};
+
+struct query_heat {
+	const struct store_tally_group *group;
+	const struct query_slot *slots; /* by time, empty ones left out */
+	size_t slot_count;
+};
+
+/* Rows are equal parts of [smallest value, largest value] of all groups; a value on the border of two
+ * belongs to the upper, the largest to the last; when all are the same, to the first. */
+struct query_heatmap {
+	double row_min[QUERY_HEATMAP_ROWS];
+	struct query_heat *groups; /* by labels */
+	size_t group_count;
+	struct store_tallies tallies;
+};
+
+/* points->aggregation means nothing here; limit keeps the groups with the largest sums. */
+MUST_USE int query_heatmap(struct store *store, const struct query_range *range,
+			   const struct query_points *points, enum store_unit unit,
+			   struct arena *arena, struct query_heatmap *ret, struct err *err);
 
 /* The profile types in a range, sorted by id; ids that do not parse are left out. */
 MUST_USE int query_types(struct store *store, const struct query_range *range, struct arena *arena,

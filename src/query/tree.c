@@ -9,7 +9,6 @@
  * in that order each is appended to its parent's list. */
 #include "query/query.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/map.h"
@@ -18,14 +17,7 @@
 
 struct str query_frame_name(struct arena *arena, const struct store_frame *frame)
 {
-	if (frame->name.len > 0)
-		return frame->name;
-	if (frame->system_name.len > 0)
-		return frame->system_name;
-	if (frame->mapping.len == 0)
-		return STR("[unknown]");
-	return arena_printf(arena, "%.*s+0x%" PRIx64, STR_ARG(str_basename(frame->mapping)),
-			    frame->address);
+	return store_frame_name(arena, frame);
 }
 
 int64_t query_add(int64_t a, int64_t b)

@@ -16,6 +16,10 @@ int64_t query_add(int64_t a, int64_t b);
 /* Fills total of every node from self. */
 void query_tree_totals(struct query_tree *tree);
 
+/* The k-th largest value (1 <= k <= count): a heap of the k largest seen so far, the least on top. */
+MUST_USE int query_kth_largest(struct arena *arena, const int64_t *values, size_t count, size_t k,
+			       int64_t *ret, struct err *err);
+
 /* The next node in depth-first order, parents first; 0 after the last. Start at 0. */
 static inline uint32_t query_tree_step(const struct query_tree *tree, uint32_t node)
 {

@@ -1,13 +1,12 @@
-/* Unary RPCs over Connect (connectrpc.com/docs/protocol, "Unary-Request") and
- * gRPC. The content type says which, and in which encoding; everything between
- * the bytes of the request and those of the answer is the same. */
+/* Unary RPCs. The content type says in which protocol and encoding; everything
+ * between the bytes of the request and those of the answer is the same. */
 #include "server/api.h"
 
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "server/pbjson.h"
-
-enum codec { CODEC_NONE, CODEC_JSON, CODEC_PROTO, CODEC_GRPC };
+#include "server/settings.h"
+#include "server/speech.h"
 
 static struct metric errors_total =
 	METRIC_COUNTER_INIT("cresset_query_errors_total", NULL,
@@ -24,45 +23,62 @@ static void refuse_method(struct net_answer *answer)
 static void refuse_type(struct net_answer *answer)
 {
 	net_answer_text(answer, 415,
-			"the content type must be application/json, application/proto "
-			"or application/grpc");
+			"the content type must be application/json or application/proto (Connect), "
+			"application/grpc over HTTP/2, or application/grpc-web");
 	net_answer_header(answer, STR("accept-post"),
-			  STR("application/json, application/proto, application/grpc"));
+			  STR("application/json, application/proto, application/grpc, "
+			      "application/grpc+proto, application/grpc-web, "
+			      "application/grpc-web+proto, application/grpc-web-text"));
 }
 
-/* ---- requests ---- */
-
-static enum codec codec_of(const struct net_request *request)
+size_t api_body_bytes(const struct api_rpc *rpc)
 {
-	struct str rest = net_header_get(request, STR("content-type")), type;
-
-	if (net_is_grpc(request))
-		return CODEC_GRPC;
-	if (!str_next(&rest, ';', &type))
-		return CODEC_NONE;
-	type = str_trim(type);
-	if (str_equal_nocase(type, STR("application/json")))
-		return CODEC_JSON;
-	return str_equal_nocase(type, STR("application/proto")) ? CODEC_PROTO : CODEC_NONE;
+	return rpc->body_bytes ? rpc->body_bytes : API_BODY_MAX_BYTES;
 }
 
-static int read_message(const struct api_endpoint *endpoint, const struct net_request *request,
-			enum codec codec, ProtobufCMessage **ret, struct err *err)
+/* ---- one call ---- */
+
+static int read_message(const struct speech *speech, const struct net_request *request,
+			const struct api_endpoint *endpoint, ProtobufCMessage **ret,
+			struct err *err)
 {
-	const ProtobufCMessageDescriptor *type = endpoint->rpc->request;
-	size_t limit = endpoint->body_bytes ? endpoint->body_bytes : (size_t)API_BODY_MAX_BYTES;
+	const struct api_rpc *rpc = endpoint->rpc;
+	size_t limit = endpoint->body_bytes ? endpoint->body_bytes : api_body_bytes(rpc);
 	struct str body;
-	int rc = codec == CODEC_GRPC ? net_grpc_message(request, limit, &body, err)
-				     : net_body(request, limit, &body, err);
+	int rc = speech_read(speech, request, limit, &body, err);
 	if (rc)
 		return rc;
-	if (codec == CODEC_JSON && str_trim(body).len > 0)
-		return pbjson_decode(request->arena, type, body, ret, err);
-	return pbmsg_decode(request->arena, type, codec == CODEC_JSON ? STR("") : body, ret, err);
+	if (speech->json && str_trim(body).len > 0)
+		return pbjson_decode(request->arena, rpc->request, body, ret, err);
+	return pbmsg_decode(request->arena, rpc->request, speech->json ? STR("") : body, ret, err);
+}
+
+/* An answer that comes too late is one that nobody waits for. */
+static int check_time(const struct api_call *call, struct err *err)
+{
+	if (call->deadline_ns && clock_mono_ns() > call->deadline_ns)
+		return err_set(err, ERR_TIMEOUT, "the time that the client gave has passed");
+	return 0;
+}
+
+/* With the limits of the call's tenant. */
+static int call_method(const struct api_rpc *rpc, const struct api_call *call,
+		       const ProtobufCMessage *in, ProtobufCMessage *reply, struct err *err)
+{
+	struct api api = *call->api;
+	struct settings *settings = ingest_settings(api.ingest);
+
+	if (settings)
+		api.limits = &settings_policy(settings, call->tenant)->limits;
+	struct api_call limited = *call;
+	limited.api = &api;
+	int rc = rpc->method(&limited, in, reply, err);
+	settings_put(settings);
+	return rc;
 }
 
 static int run(const struct api_endpoint *endpoint, const struct net_request *request,
-	       enum codec codec, struct buf *out, int64_t *retry_ms, struct err *err)
+	       const struct speech *speech, struct buf *out, int64_t *retry_ms, struct err *err)
 {
 	const struct api_rpc *rpc = endpoint->rpc;
 	struct api_call call = {.api = endpoint->api,
@@ -75,13 +91,13 @@ static int run(const struct api_endpoint *endpoint, const struct net_request *re
 	if (!reply)
 		return err_set(err, ERR_NOMEM, "no memory for the answer");
 	int rc = ingest_tenant(endpoint->api->ingest, request, &call.tenant, err);
-	if (rc == 0)
-		rc = read_message(endpoint, request, codec, &in, err);
-	if (rc == 0)
-		rc = rpc->method(&call, in, reply, err);
+	rc = rc ? rc : speech_deadline(speech, request, &call.deadline_ns, err);
+	rc = rc ? rc : read_message(speech, request, endpoint, &in, err);
+	rc = rc ? rc : call_method(rpc, &call, in, reply, err);
+	rc = rc ? rc : check_time(&call, err);
 	if (rc)
 		return rc;
-	if (codec == CODEC_JSON)
+	if (speech->json)
 		pbjson_encode(reply, out);
 	else
 		pbmsg_encode(reply, out);
@@ -89,49 +105,34 @@ static int run(const struct api_endpoint *endpoint, const struct net_request *re
 }
 
 static void serve(const struct api_endpoint *endpoint, const struct net_request *request,
-		  enum codec codec, struct net_answer *answer)
+		  const struct speech *speech, struct net_answer *answer)
 {
 	struct err err = {0};
 	int64_t retry_ms = -1;
 	struct buf out;
 
 	buf_init(&out, 0);
-	int rc = run(endpoint, request, codec, &out, &retry_ms, &err);
-	if (rc)
+	if (run(endpoint, request, speech, &out, &retry_ms, &err)) {
 		metric_add(&errors_total, 1);
-	if (codec == CODEC_GRPC) {
-		if (rc)
-			net_grpc_error(answer, &err, retry_ms);
-		else
-			net_grpc_answer(answer, buf_text(&out));
-		buf_deinit(&out);
-		return;
+		speech_error(speech, request, answer, &err, retry_ms);
+	} else {
+		speech_answer(speech, request, answer, &out);
 	}
-	buf_deinit(&answer->body);
-	answer->body = out;
-	if (rc) {
-		api_error(answer, &err);
-		api_retry_after(request->arena, answer, retry_ms);
-		return;
-	}
-	answer->status = 200;
-	net_answer_header(answer, STR("content-type"),
-			  codec == CODEC_JSON ? STR("application/json") : STR("application/proto"));
-	net_answer_gzip(request, answer);
+	buf_deinit(&out);
 }
 
 void api_serve(void *user, const struct net_request *request, struct net_answer *answer)
 {
 	const struct api_endpoint *endpoint = user;
-	enum codec codec = codec_of(request);
+	struct speech speech = speech_of(request);
 	uint64_t start_ns = clock_mono_ns();
 
 	if (!str_equal(request->method, STR("POST"))) {
 		refuse_method(answer);
-	} else if (codec == CODEC_NONE) {
+	} else if (speech.protocol == PROTOCOL_NONE) {
 		refuse_type(answer);
 	} else {
-		serve(endpoint, request, codec, answer);
+		serve(endpoint, request, &speech, answer);
 		histogram_observe_ns(endpoint->rpc->seconds, clock_mono_ns() - start_ns);
 	}
 }

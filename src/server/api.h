@@ -4,15 +4,20 @@
 
 #include <protobuf-c/protobuf-c.h>
 
+#include "base/clock.h"
+#include "base/metrics.h"
 #include "net/net.h"
 #include "query/query.h"
 #include "server/ingest.h"
 #include "server/server.h"
 
+struct tenant_files;
+
 struct api {
 	struct store *store;
-	struct ingest *ingest; /* knows the tenant of a request, and takes pushes */
-	const struct server_limits *limits;
+	struct ingest *ingest;		    /* knows the tenant of a request, and takes pushes */
+	const struct server_limits *limits; /* of who is asking, while a method runs */
+	struct tenant_files *files;	    /* small things that are kept for a tenant */
 };
 
 /* One request on its way through a method. */
@@ -21,9 +26,10 @@ struct api_call {
 	struct arena *arena; /* of the request: messages and results live there */
 	struct str tenant;
 	const _Atomic int *cancelled;
+	uint64_t deadline_ns; /* of the monotonic clock; 0: none */
 	bool utf8_names; /* the client said that it can read label names that are no identifiers */
-	int64_t *
-		retry_ms; /* a method that fails may say that the same call can go well later; -1: not */
+	/* A method that fails may say that the same call can go well later; -1: not. */
+	int64_t *retry_ms;
 };
 
 typedef int api_method(const struct api_call *call, const ProtobufCMessage *request,
@@ -34,23 +40,46 @@ struct api_rpc {
 	const ProtobufCMessageDescriptor *request, *response;
 	api_method *method;
 	struct histogram *seconds;
+	size_t body_bytes; /* most that a request may have; 0: API_BODY_MAX_BYTES */
 };
 
 /* What a route of the query API has as user. */
 struct api_endpoint {
 	const struct api *api;
 	const struct api_rpc *rpc;
-	size_t body_bytes; /* largest message; 0: API_BODY_MAX_BYTES */
+	size_t body_bytes; /* largest message; 0: api_body_bytes() of the method */
 };
 
-extern const struct api_rpc api_querier[];
-extern const size_t api_querier_count;
+/* A row of a service's table; request and response as protoc-c spells them, without __descriptor. */
+#define API_RPC(path_, request_, response_, method_, seconds_)                                     \
+	{                                                                                          \
+		.path = (path_), .request = &request_##__descriptor,                               \
+		.response = &response_##__descriptor, .method = (method_), .seconds = &(seconds_), \
+		.body_bytes = 0                                                                    \
+	}
+
+struct api_service {
+	const struct api_rpc *rpcs;
+	size_t count;
+};
+
+extern const struct api_service api_querier;
 extern const struct api_rpc api_push; /* push.v1.PusherService/Push */
+
+/* Every service, and the methods of all, in a fixed order; NULL past the last. */
+const struct api_rpc *api_rpc_at(size_t index);
+
+/* The time that a method takes. */
+#define API_SECONDS(name_, method_)                                               \
+	static struct histogram name_ =                                           \
+		HISTOGRAM_INIT("cresset_query_seconds", "method=\"" method_ "\"", \
+			       "Time to answer calls of the query API", 100 * NS_PER_US)
 
 enum { API_BODY_MAX_BYTES = 4 * 1024 * 1024 };
 
-/* Any method, any content type: Connect (JSON, protobuf) and gRPC are served, others refused as their
- * protocol asks. user is an api_endpoint. */
+size_t api_body_bytes(const struct api_rpc *rpc);
+/* Any method, any content type: Connect, gRPC and gRPC-web (JSON, protobuf) are served, others refused as
+ * their protocol asks. user is an api_endpoint. */
 net_handler api_serve;
 /* For paths that nothing else serves. */
 net_handler api_not_found;

@@ -2,6 +2,7 @@
 #include "server/api.h"
 
 #include "server/pbjson.h"
+#include "server/speech.h"
 
 void api_error(struct net_answer *answer, const struct err *err)
 {
@@ -27,24 +28,14 @@ void api_retry_after(struct arena *arena, struct net_answer *answer, int64_t ret
 		net_answer_header(answer, STR("retry-after"), text);
 }
 
-static bool is_rpc(const struct net_request *request)
-{
-	struct str type = net_header_get(request, STR("content-type"));
-	return str_equal(request->method, STR("POST")) &&
-	       (str_starts_with(type, STR("application/json")) ||
-		str_starts_with(type, STR("application/proto")));
-}
-
 void api_not_found(void *user, const struct net_request *request, struct net_answer *answer)
 {
 	struct err err;
+	struct speech speech = speech_of(request);
 
 	(void)user;
-	bool rpc = is_rpc(request) || net_is_grpc(request);
+	bool rpc = str_equal(request->method, STR("POST")) && speech.protocol != PROTOCOL_NONE;
 	err_set(&err, rpc ? ERR_UNSUPPORTED : ERR_NOT_FOUND, "%.*s: there is no such %s here",
 		STR_ARG(str_sub(request->path, 0, 200)), rpc ? "method" : "page");
-	if (net_is_grpc(request))
-		net_grpc_error(answer, &err, -1);
-	else
-		api_error(answer, &err);
+	speech_error(&speech, request, answer, &err, -1);
 }

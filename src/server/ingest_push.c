@@ -116,5 +116,5 @@ static int run(const struct api_call *call, const ProtobufCMessage *message,
 	return rc;
 }
 
-const struct api_rpc api_push = {"/push.v1.PusherService/Push", &push__v1__push_request__descriptor,
-				 &push__v1__push_response__descriptor, run, &ingest_seconds};
+const struct api_rpc api_push = API_RPC("/push.v1.PusherService/Push", push__v1__push_request,
+					push__v1__push_response, run, ingest_seconds);

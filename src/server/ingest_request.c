@@ -4,8 +4,10 @@
  * store is busy. Then the answer carries a delay. It may not when the request
  * itself is at fault: its size, its bytes, its layout. */
 #include <ctype.h>
+#include <stdio.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "server/api.h"
 #include "server/ingest_discard.h"
@@ -81,6 +83,24 @@ struct failure {
 	int64_t retry_ms; /* -1: trying again does not help */
 };
 
+/* Releases of opentelemetry-proto do not understand each other: who looks for profiles that went missing
+ * between two of them finds here when it began. */
+static void note_layout(const struct ingest *ingest, const struct net_request *request,
+			enum wire_layout layout)
+{
+	struct str agent = net_header_get(request, STR("user-agent"));
+	enum wire_layout was;
+	char text[256];
+
+	metric_add(&layouts[layout], 1);
+	if (!senders_note(ingest->senders, request->peer, agent, layout, clock_mono_ns(), &was))
+		return;
+	snprintf(text, sizeof(text), "%.*s", STR_ARG(agent));
+	log_info("ingest", "a sender changed its layout of OTLP profiles",
+		 "peer=%.*s was=%s now=%s user_agent=" LOG_Q, STR_ARG(request->peer),
+		 wire_layout_name(was), wire_layout_name(layout), LOG_TEXT(text));
+}
+
 static int decode(const struct ingest *ingest, const struct net_request *request, bool json,
 		  struct str message, struct profile_batch **batch, struct wire_report *report,
 		  struct err *err)
@@ -92,7 +112,7 @@ static int decode(const struct ingest *ingest, const struct net_request *request
 	limits.message_bytes = json ? ingest->config.json_bytes : ingest->config.message_bytes;
 	rc = json ? wire_otlp_decode_json(message, request->arena, &limits, batch, report, err)
 		  : wire_otlp_decode(message, request->arena, &limits, batch, report, err);
-	metric_add(&layouts[report->layout], 1);
+	note_layout(ingest, request, report->layout);
 	discard_count(DISCARD_BAD_PROFILE, report->rejected_samples);
 	return rc;
 }
@@ -126,13 +146,16 @@ static int take(struct ingest *ingest, const struct net_request *request, bool j
 
 	metric_add(&ingest_bytes, (int64_t)message.len);
 	rc = ingest_tenant(ingest, request, &tenant, &failure->err);
+	rc = rc ? rc : ingest_check_message(ingest, tenant, message.len, &failure->err);
 	rc = rc ? rc : decode(ingest, request, json, message, &batch, &report, &failure->err);
 	if (rc)
 		return rc;
 	rc = ingest_batch(ingest, tenant, INGEST_ATTRIBUTES, batch, request->arena, &result,
 			  &failure->err);
 	if (rc && result.retry)
-		failure->retry_ms = (int64_t)(ingest->config.retry_ns / NS_PER_MS);
+		failure->retry_ms =
+			(int64_t)((result.retry_ns ? result.retry_ns : ingest->config.retry_ns) /
+				  NS_PER_MS);
 	return rc ? rc : fill_partial(request, &report, &result, ret, &failure->err);
 }
 

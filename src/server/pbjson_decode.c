@@ -169,7 +169,9 @@ static int take_enum(const struct decode *d, const ProtobufCFieldDescriptor *fie
 			protobuf_c_enum_descriptor_get_value_by_name(field->descriptor,
 								     json_string_value(json));
 		if (!value)
-			return err_set(d->err, ERR_INVALID, "field \"%s\": \"%.100s\" is no %s",
+			/* A newer client's: it has another way for servers that do not know it. */
+			return err_set(d->err, ERR_UNSUPPORTED,
+				       "field \"%s\": \"%.100s\" is no %s that is known here",
 				       field->name, json_string_value(json),
 				       ((const ProtobufCEnumDescriptor *)field->descriptor)
 					       ->short_name);

@@ -1,5 +1,5 @@
 /* LabelNames, LabelValues and Series of querier.v1.QuerierService. */
-#include "server/querier_labels.h"
+#include "server/querier_private.h"
 
 #include "querier.pb-c.h"
 #include "server/labels_reply.h"

@@ -42,7 +42,9 @@ int api_range_times(const struct api_call *call, int64_t start_ms, int64_t end_m
 
 struct query_range api_range_new(const struct api_call *call)
 {
-	return (struct query_range){.tenant = call->tenant, .cancelled = call->cancelled};
+	return (struct query_range){.tenant = call->tenant,
+				    .cancelled = call->cancelled,
+				    .deadline_ns = call->deadline_ns};
 }
 
 int api_range_read(const struct api_call *call, const char *type_id, const char *selector,
@@ -60,6 +62,17 @@ int api_range_read(const struct api_call *call, const char *type_id, const char 
 		rc = api_range_times(call, start_ms, end_ms, range, err);
 	range->type = type;
 	return rc;
+}
+
+void api_split_query(struct str query, struct str *ret_id, struct str *ret_selector)
+{
+	struct query_type type;
+	ptrdiff_t brace = str_find_char(query, '{');
+	size_t len = brace < 0 ? query.len : (size_t)brace;
+	struct str id = str_trim(str_sub(query, 0, len));
+	bool has_type = query_parse_type(id, &type, NULL) == 0;
+	*ret_id = has_type ? id : STR("");
+	*ret_selector = has_type ? str_sub(query, len, query.len) : query;
 }
 
 int api_each_selector(const struct api_call *call, char *const *matchers, size_t count,

@@ -221,6 +221,36 @@ int store_series_labels(struct store *store, const struct store_selection *selec
 	return ask_series_labels(store, selection, names, name_count, arena, ret, ret_count, err);
 }
 
+int store_tally(struct store *store, const struct store_selection *selection,
+		const struct store_tally_options *options, struct arena *arena,
+		struct store_tallies *ret, struct err *err)
+{
+	return ask_tally(store, selection, options, arena, ret, err);
+}
+
+int store_analyze(struct store *store, const struct store_selection *selection,
+		  struct store_analysis *ret, struct err *err)
+{
+	return ask_analysis(store, selection, ret, err);
+}
+
+int store_extent(struct store *store, struct str tenant, struct store_extent *ret, struct err *err)
+{
+	return ask_extent(store, tenant, ret, err);
+}
+
+struct str store_frame_name(struct arena *arena, const struct store_frame *frame)
+{
+	if (frame->name.len > 0)
+		return frame->name;
+	if (frame->system_name.len > 0)
+		return frame->system_name;
+	if (frame->mapping.len == 0)
+		return STR("[unknown]");
+	return arena_printf(arena, "%.*s+0x%llx", STR_ARG(str_basename(frame->mapping)),
+			    (unsigned long long)frame->address);
+}
+
 int store_stats(struct store *store, struct store_stats *ret, struct err *err)
 {
 	return answer_stats(store, ret, err);

@@ -94,6 +94,12 @@ struct store_matcher {
 	struct str name, value;
 };
 
+/* What a client gets to ask for one profile again: the samples of one series at one time. Says where they
+ * are, so no index is kept; of another tenant, or made up, it selects nothing. */
+struct store_profile_id {
+	uint8_t bytes[16];
+};
+
 /* Series whose labels satisfy all matchers (an absent label has the value ""), in [start, end) of time.
  * Matchers on the sample columns (thread.id, thread.name, cpu.logical_number, process.pid, span_id,
  * trace_id; with '_' for '.' too) select samples instead of series. */
@@ -104,6 +110,14 @@ struct store_selection {
 	uint64_t start_ns, end_ns;
 	const _Atomic int *cancelled; /* may be NULL */
 	size_t memory_limit_bytes;    /* 0: the store's default, what all queries may take */
+	uint64_t deadline_ns;	      /* of the monotonic clock; then ERR_TIMEOUT; 0: none */
+	/* Only samples of these profiles; none: all. */
+	const struct store_profile_id *profiles;
+	size_t profile_count;
+	/* Only samples whose stacks begin (root first) with functions of these names, as
+	 * store_frame_name tells them. Not for labels. */
+	const struct str *call_sites;
+	size_t call_site_count;
 };
 
 /* A merged stack tree: parents before children, node 0 the root. Only nodes with samples at or below. */
@@ -198,6 +212,59 @@ struct store_heatmap {
 struct store_labels {
 	const struct store_label *labels;
 	size_t label_count;
+};
+
+/* What is counted: profiles (the samples of one series at one time, added up), or those samples of a
+ * profile that belong to one span; samples without a span are then left out. */
+enum store_unit { STORE_PROFILES, STORE_SPANS };
+
+struct store_tally_options {
+	uint64_t step_ns;
+	const struct str *group_by;
+	size_t group_count;
+	enum store_unit unit;
+	bool largest; /* of each group and step only the largest value */
+};
+
+/* One of those that were counted: the earliest. */
+struct store_exemplar {
+	uint64_t time_ns;
+	uint32_t series; /* index into store_tallies.series */
+	struct store_profile_id profile;
+	struct store_span span; /* STORE_SPANS only, else zeros */
+};
+
+/* So many of one value in (time - step, time]. */
+struct store_tally {
+	uint64_t time_ns;
+	int64_t value;
+	uint64_t count;
+	struct store_exemplar exemplar;
+};
+
+struct store_tally_group {
+	const struct store_label *labels; /* absent ones left out */
+	size_t label_count;
+	const struct store_tally *tallies; /* by time, then value */
+	size_t tally_count;
+};
+
+struct store_tallies {
+	const struct store_tally_group *groups; /* by labels */
+	size_t group_count;
+	const struct store_labels *series; /* of the exemplars, whole */
+	size_t series_count;
+};
+
+/* What a question would read. */
+struct store_analysis {
+	uint64_t series, blocks, samples;
+	uint64_t bytes; /* of the blocks, as stored before compression */
+};
+
+/* When a tenant's first and last samples are from; 0 and 0: there are none. */
+struct store_extent {
+	uint64_t oldest_ns, newest_ns;
 };
 
 struct store_stats {
@@ -297,6 +364,18 @@ MUST_USE int store_label_values(struct store *store, const struct store_selectio
 MUST_USE int store_series_labels(struct store *store, const struct store_selection *selection,
 				 const struct str *names, size_t name_count, struct arena *arena,
 				 struct store_labels **ret, size_t *ret_count, struct err *err);
+/* Times as in store_points; distinct values are kept apart, so memory grows with them. */
+MUST_USE int store_tally(struct store *store, const struct store_selection *selection,
+			 const struct store_tally_options *options, struct arena *arena,
+			 struct store_tallies *ret, struct err *err);
+/* Reads the heads of all blocks. */
+MUST_USE int store_analyze(struct store *store, const struct store_selection *selection,
+			   struct store_analysis *ret, struct err *err);
+MUST_USE int store_extent(struct store *store, struct str tenant, struct store_extent *ret,
+			  struct err *err);
+/* What a frame is called: its name, else its system name, else "mapping+0xaddress", else "[unknown]". The
+ * frame's own text or the arena's; {NULL, 0} without memory. */
+struct str store_frame_name(struct arena *arena, const struct store_frame *frame);
 MUST_USE int store_stats(struct store *store, struct store_stats *ret, struct err *err);
 MUST_USE int store_sizes(struct store *store, struct store_sizes *ret, struct err *err);
 

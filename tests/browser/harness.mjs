@@ -81,6 +81,18 @@ export function query(page) {
 	return new URL(page.url()).searchParams;
 }
 
+/** Waits until so many elements are there. */
+export async function counted(locator, count) {
+	const end = Date.now() + 15000;
+	for (;;) {
+		const is = await locator.count();
+		if (is === count)
+			return;
+		assert.ok(Date.now() < end, `${is} of ${count} elements are there`);
+		await locator.page().evaluate(() => new Promise(requestAnimationFrame));
+	}
+}
+
 export async function until(page, name, test) {
 	await page.waitForURL((url) => test(url.searchParams.get(name)));
 	return query(page).get(name);
@@ -98,7 +110,7 @@ export async function dragTimeline(page, from, to) {
 }
 
 /** How many pixels of a canvas are drawn on, in steps of 7. */
-export async function inkOf(locator) {
+async function inkOf(locator) {
 	return locator.locator('canvas').evaluate((c) => {
 		const { data } = c.getContext('2d').getImageData(0, 0, c.width, c.height);
 		let ink = 0;
@@ -106,6 +118,18 @@ export async function inkOf(locator) {
 			ink += data[i] > 0 ? 1 : 0;
 		return ink;
 	});
+}
+
+/** Waits until more than that much of a canvas is drawn on; drawing comes a frame or more after its element. */
+export async function drawn(locator, ink) {
+	const end = Date.now() + 15000;
+	for (;;) {
+		const is = await inkOf(locator);
+		if (is > ink)
+			return;
+		assert.ok(Date.now() < end, `${is} of more than ${ink} pixels are drawn`);
+		await locator.page().evaluate(() => new Promise(requestAnimationFrame));
+	}
 }
 
 export async function axeClean(page, what) {

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
 import { fixtureStart } from './fixture-server.mjs';
-import { axeClean, browserStart, dragTimeline, flame, inkOf, picture, query, ready, said, service, until, withPage } from './harness.mjs';
+import { axeClean, browserStart, counted, dragTimeline, drawn, flame, picture, query, ready, said, service, until, withPage } from './harness.mjs';
 
 let browser;
 let server;
@@ -25,7 +25,7 @@ test('opens with the whole host: services, timeline, table and flame graph', () 
 	assert.equal(await page.getByRole('heading', { level: 1 }).textContent(), 'Cresset: CPU of all services');
 	assert.match(await service(page, 'checkout').textContent(), /%/);
 	assert.ok(await page.getByRole('table').getByRole('row').count() > 10);
-	assert.ok(await inkOf(flame(page)) > 1000);
+	await drawn(flame(page), 1000);
 	assert.equal(query(page).size, 0);
 }));
 
@@ -55,12 +55,12 @@ test('services are found by text and sorted by name', () => onPage('', async (pa
 test('a search says how much matches, and narrows the table', () => onPage('?service=recursive', async (page) => {
 	await page.keyboard.press('/');
 	await page.keyboard.type('fib');
-	assert.match(await page.locator('.found').textContent(), /^80\.0 % · .* · 1 function$/);
-	assert.equal(await page.locator('.symbol').count(), 1);
+	await page.locator('.found', { hasText: /^80\.0 % · .* · 1 function$/ }).waitFor();
+	await counted(page.locator('.symbol'), 1);
 	await page.keyboard.press('Escape');
-	assert.equal(query(page).get('search'), null);
+	await until(page, 'search', (s) => s === null);
 	await page.getByLabel('Search functions').fill('nothing has this name');
-	assert.equal(await page.locator('.found').textContent(), 'No match');
+	await page.locator('.found', { hasText: /^No match$/ }).waitFor();
 }));
 
 test('a click zooms in, the path shows where, Reset goes back', () => onPage('?service=recursive', async (page) => {
@@ -100,15 +100,15 @@ test('the menu focuses, copies, highlights and opens the sandwich view', () => o
 	await page.getByText('Function name copied').waitFor();
 	assert.equal(await page.evaluate(() => navigator.clipboard.readText()), 'fib');
 	await menu('Highlight this function');
-	assert.equal(query(page).get('search'), '"fib"');
-	assert.equal(await page.getByRole('button', { name: 'fib', exact: true, pressed: true }).count(), 1);
+	await until(page, 'search', (s) => s === '"fib"');
+	await page.getByRole('button', { name: 'fib', exact: true, pressed: true }).waitFor();
 	await menu('Focus block');
 	await until(page, 'focus', (f) => f !== null);
 	await page.getByRole('button', { name: 'Reset', exact: true }).click();
 	await menu('Sandwich view');
 	await until(page, 'sandwich', (s) => s === 'fib');
-	assert.ok(await inkOf(flame(page, 'Callers')) > 100);
-	assert.ok(await inkOf(flame(page, 'Callees')) > 100);
+	await drawn(flame(page, 'Callers'), 100);
+	await drawn(flame(page, 'Callees'), 100);
 	await flame(page, 'Callers').focus();
 	await page.keyboard.press('ArrowUp');
 	await page.keyboard.press('ArrowUp');
@@ -193,10 +193,10 @@ test('another profile type, views and options are in the URL', () => onPage('', 
 	await until(page, 'type', (t) => t === 'off_cpu:off_cpu:nanoseconds::');
 	await page.getByRole('button', { name: 'Flame Graph' }).click();
 	await until(page, 'view', (v) => v === 'flame');
-	assert.equal(await page.getByRole('table').count(), 0);
+	await counted(page.getByRole('table'), 0);
 	await page.getByRole('button', { name: 'Top Table' }).click();
 	await until(page, 'view', (v) => v === 'table');
-	assert.equal(await flame(page).count(), 0);
+	await counted(flame(page), 0);
 	await page.getByRole('button', { name: 'Total' }).click();
 	await until(page, 'sort', (s) => s === '-total');
 	await page.getByRole('button', { name: 'By value' }).click();
@@ -218,8 +218,8 @@ test('a link shows the same page again', () => onPage('?service=recursive&view=f
 	await ready(page);
 	assert.match(await page.locator('.crumbs').textContent(), /fib/);
 	assert.equal((await page.locator('.found').textContent()).split(' · ')[0], found.split(' · ')[0]);
-	assert.equal(await page.locator('.crumb').count(), path.match(/main/g).length + 2);
-	assert.equal(await page.getByRole('button', { name: 'By value', pressed: true }).count(), 1);
+	await counted(page.locator('.crumb'), path.match(/main/g).length + 2);
+	await counted(page.getByRole('button', { name: 'By value', pressed: true }), 1);
 }));
 
 test('the theme follows the system until it is switched, and is kept', () => onPage('', async (page) => {
@@ -242,7 +242,7 @@ test('data that arrives is shown without doing anything', async () => {
 			await picture(page, 'fixture-waiting');
 			empty.state.empty = false;
 			await ready(page, 'ready', 4000);
-			assert.ok(await inkOf(flame(page)) > 1000);
+			await drawn(flame(page), 1000);
 		}, { url: empty.url, phase: 'waiting' });
 	} finally {
 		await empty.stop();
@@ -272,11 +272,11 @@ test('an error shows what the server said, and goes away', async () => {
 			failing.state.fail = null;
 			await page.getByRole('button', { name: 'Try again' }).click();
 			await ready(page);
-			assert.equal(await page.getByRole('alert').count(), 0);
+			await counted(page.getByRole('alert'), 0);
 			await failing.stop();
 			await page.getByRole('button', { name: 'Refresh', exact: true }).click();
 			await page.getByText('No answer from the server').waitFor();
-			assert.ok(await inkOf(flame(page)) > 1000, 'what was there stays');
+			await drawn(flame(page), 1000);
 		}, { url: failing.url, phase: 'error', allow: /500 \(|ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE/ });
 	} finally {
 		await failing.stop();
@@ -303,11 +303,11 @@ test('hostile names are only text', () => onPage(`?service=${encodeURIComponent(
 }));
 
 test('a stack of 3,500 levels is drawn to its end', () => onPage('?service=deep-3500&view=flame', async (page) => {
-	assert.ok(await inkOf(flame(page)) > 1000);
+	await drawn(flame(page), 1000);
 	await flame(page).evaluate((el) => { el.scrollTop = el.scrollHeight; });
 	await page.waitForFunction(() => document.querySelector('.flame-box').scrollTop > 60000);
 	await page.waitForTimeout(100);
-	assert.ok(await inkOf(flame(page)) > 1000);
+	await drawn(flame(page), 1000);
 	const box = await flame(page).boundingBox();
 	await page.mouse.click(box.x + box.width * 0.8, box.y + box.height - 12);
 	await until(page, 'focus', (f) => f !== null);

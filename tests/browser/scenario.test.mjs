@@ -6,7 +6,7 @@
 
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
-import { axeClean, browserStart, dragTimeline, flame, inkOf, picture, query, ready, said, service, until, withPage } from './harness.mjs';
+import { axeClean, browserStart, dragTimeline, drawn, flame, picture, query, ready, said, service, until, withPage } from './harness.mjs';
 
 const { CRESSET_URL: URL_TEXT, CRESSET_BUSY_SERVICE: BUSY, CRESSET_BUSY_FUNCTION: FUNCTION } = process.env;
 const FIRST_DATA_MS = 30000;
@@ -47,7 +47,7 @@ async function walkTo(page, name) {
 
 test('the host is shown by itself, with the busy service among the services', () => onPage('', async (page) => {
 	await service(page, BUSY).waitFor({ timeout: FIRST_DATA_MS });
-	assert.ok(await inkOf(flame(page)) > 1000);
+	await drawn(flame(page), 1000);
 	assert.ok(await page.getByRole('table').getByRole('row').count() > 5);
 	await picture(page, 'host-dark');
 }));
@@ -106,8 +106,8 @@ test('a reload shows the same state', () => onPage(busy, async (page) => {
 }));
 
 test('the sandwich of the busy function has callers and itself', () => onPage(`${busy}&sandwich=${encodeURIComponent(FUNCTION ?? '')}`, async (page) => {
-	assert.ok(await inkOf(flame(page, 'Callers')) > 100);
-	assert.ok(await inkOf(flame(page, 'Callees')) > 100);
+	await drawn(flame(page, 'Callers'), 100);
+	await drawn(flame(page, 'Callees'), 100);
 	await picture(page, 'service-sandwich-dark');
 }));
 

@@ -10,7 +10,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const ProtobufCMessageDescriptor *type_of(uint8_t byte)
 {
-	return api_querier[byte % api_querier_count].request;
+	size_t count = 0;
+	while (api_rpc_at(count))
+		count++;
+	return api_rpc_at(byte % count)->request;
 }
 
 static void must_read_back(struct arena *arena, const ProtobufCMessage *message)

@@ -13,7 +13,7 @@
 
 enum {
 	GARBAGE = 250,
-	IDLE = 2000,
+	IDLE = 10000,
 	SLOW = 16,
 	SLOW_END_MS = 15000, /* the server gives heads 10 s */
 	FLOOD_MS = 3000,
@@ -179,6 +179,69 @@ static void send_floods(void)
 	verdict_end(&verdict);
 }
 
+/* RFC 7541 section 2.3.3: an entry of the dynamic table that is 4,000 bytes long costs one byte each time
+ * that it is named: 16 KiB on the wire, 64 MiB as text (CVE-2016-6581 and its relatives). */
+static void put_header_bomb(struct buf *out, unsigned repeats)
+{
+	struct buf block = {0};
+	static char value[3900];
+
+	memset(value, 'b', sizeof(value));
+	buf_str(&block, get_block);
+	buf_append(&block, "\x40\x01x\x7f\xbd\x1d",
+		   6); /* incremental indexing; 127 + 3773 = 3900 */
+	buf_append(&block, value, sizeof(value));
+	for (unsigned i = 0; i < repeats; i++)
+		buf_append(&block, "\xbe", 1); /* index 62: the newest entry */
+	buf_str(out, h2_hello);
+	put_frame(out, HEADERS, 5, 1, buf_text(&block));
+	buf_deinit(&block);
+}
+
+static void send_header_bombs(void)
+{
+	struct verdict verdict = verdict_begin("header bombs: what unpacks to 47 MiB of headers");
+
+	for (unsigned i = 0; i < 50; i++) {
+		struct buf bytes = {0};
+		put_header_bomb(&bytes, 12000);
+		send_bytes(&verdict, "header bomb", buf_text(&bytes));
+		buf_deinit(&bytes);
+	}
+	verdict_end(&verdict);
+}
+
+/* The client says that it has said everything, on streams whose requests lack their body, and goes on
+ * listening; or shuts its side of the socket. */
+static void send_half_closed(void)
+{
+	struct verdict verdict = verdict_begin("half-closed streams and sockets");
+
+	for (unsigned i = 0; i < 200; i++) {
+		struct buf bytes = {0};
+		int fd = dial();
+		buf_str(&bytes, h2_hello);
+		for (uint32_t s = 0; s < 50; s++)
+			put_frame(&bytes, HEADERS, i % 2 ? 5 : 4, 2 * s + 1,
+				  i % 3 ? head_block : get_block);
+		if (fd >= 0) {
+			(void)!send(fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+			shutdown(fd, SHUT_WR);
+			struct buf got = {0};
+			bool hung = false;
+			pump(fd, STR(""), false, 2000, &got, &hung);
+			verdict.count++;
+			if (hung)
+				verdict_bad(&verdict, "half-closed", buf_text(&bytes),
+					    "still open after 2 s");
+			buf_deinit(&got);
+			close(fd);
+		}
+		buf_deinit(&bytes);
+	}
+	verdict_end(&verdict);
+}
+
 static void reset_for_a_while(void)
 {
 	struct verdict verdict = verdict_begin("rapid reset again and again, for 3 s");
@@ -226,7 +289,7 @@ static void send_pipelines(void)
 /* They stay until the end of the attack; an honest request goes through meanwhile. */
 static void hold_idle(void)
 {
-	struct verdict verdict = verdict_begin("2,000 idle connections stop nobody");
+	struct verdict verdict = verdict_begin("10,000 idle connections stop nobody");
 	struct rlimit files;
 	int *fds = calloc(IDLE, sizeof(*fds));
 
@@ -249,7 +312,7 @@ static void hold_idle(void)
 		if (verdict.closed)
 			verdict_bad(&verdict, "ready", STR(""), "not answered");
 	}
-	honest_check("with 2,000 idle connections");
+	honest_check("with 10,000 idle connections");
 	for (size_t i = 0; i < count; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -307,6 +370,8 @@ void attack_connections(void)
 	send_garbage();
 	send_frames();
 	send_floods();
+	send_header_bombs();
+	send_half_closed();
 	reset_for_a_while();
 	send_pipelines();
 	hold_idle();

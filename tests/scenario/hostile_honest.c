@@ -12,7 +12,7 @@
 #include "hostile.h"
 #include "net/net.h"
 
-enum { TRIES = 3 };
+enum { TRIES = 3, TIMES_MAX = 4096 };
 static const uint64_t HANG_NS = (uint64_t)HANG_MS * NS_PER_MS;
 
 static const char method[] =
@@ -24,7 +24,9 @@ static struct {
 	_Atomic bool stop;
 	struct net_client *client;
 	unsigned pushed, repeated, failed;
-	uint64_t push_ns, ask_ns; /* the longest */
+	uint64_t push_ns, ask_ns;     /* the longest since the last word */
+	uint64_t times_ns[TIMES_MAX]; /* of all pushes and questions */
+	size_t time_count;
 	char failure[256];
 } honest = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -39,6 +41,14 @@ static void longest(uint64_t *into, uint64_t since_ns)
 	uint64_t took_ns = clock_mono_ns() - since_ns;
 	if (took_ns > *into)
 		*into = took_ns;
+	if (honest.time_count < TIMES_MAX)
+		honest.times_ns[honest.time_count++] = took_ns;
+}
+
+static int compare_times(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+	return (*x > *y) - (*x < *y);
 }
 
 /* As exporters do: the same bytes again when they were not acknowledged. */
@@ -174,5 +184,9 @@ void honest_stop(void)
 	honest.stop = true;
 	pthread_join(honest.thread, NULL);
 	honest_check("after the attacks");
+	qsort(honest.times_ns, honest.time_count, sizeof(*honest.times_ns), compare_times);
+	printf("# honest use meanwhile: %zu requests, p50 %.1f ms, p99 %.1f ms\n",
+	       honest.time_count, (double)honest.times_ns[honest.time_count / 2] / 1e6,
+	       (double)honest.times_ns[honest.time_count * 99 / 100] / 1e6);
 	net_client_destroy(honest.client);
 }

@@ -1,6 +1,6 @@
 /* Private to the embedded engine: the queries behind the door, one file each
- * (merge.c and tree.c, top.c, points.c, heatmap.c and group.c, labels.c,
- * stats.c). */
+ * (merge.c and tree.c, top.c, points.c, heatmap.c and group.c, count.c and
+ * count_answer.c, analysis.c, labels.c, stats.c). */
 #pragma once
 
 #include "store/embedded/sums.h"
@@ -17,6 +17,10 @@ MUST_USE int answer_top(struct query *query, const struct store_top_options *opt
 			struct arena *arena, struct store_top *ret, struct err *err);
 MUST_USE int answer_heatmap(struct query *query, const struct store_heatmap_options *options,
 			    struct arena *arena, struct store_heatmap *ret, struct err *err);
+MUST_USE int answer_tally(struct query *query, const struct store_tally_options *options,
+			  struct arena *arena, struct store_tallies *ret, struct err *err);
+MUST_USE int answer_analysis(struct query *query, struct store_analysis *ret, struct err *err);
+MUST_USE int answer_extent(struct query *query, struct store_extent *ret, struct err *err);
 MUST_USE int answer_label_names(struct query *query, struct arena *arena, struct str **ret,
 				size_t *ret_count, struct err *err);
 MUST_USE int answer_label_values(struct query *query, struct str name, struct arena *arena,

@@ -182,6 +182,11 @@ void question_init(struct question *question, struct answers *answers, enum ques
 		question_put_texts(question, &matcher->name, 1);
 		question_put_texts(question, &matcher->value, 1);
 	}
+	const struct str profiles =
+		str_make(selection->profiles,
+			 selection->profile_count * sizeof(*selection->profiles));
+	question_put_texts(question, &profiles, 1);
+	question_put_texts(question, selection->call_sites, selection->call_site_count);
 }
 
 void question_reach_back(struct question *question, uint64_t step_ns)

@@ -149,6 +149,37 @@ int ask_heatmap(struct store *store, const struct store_selection *selection,
 	return find_or_compute(&ask, arena, ret, err);
 }
 
+/* ---- answers that are computed each time ---- */
+
+int ask_tally(struct store *store, const struct store_selection *selection,
+	      const struct store_tally_options *options, struct arena *arena,
+	      struct store_tallies *ret, struct err *err)
+{
+	struct query query;
+	uint64_t start_ns = clock_mono_ns();
+	int rc = query_open(store, selection, &query, err);
+	return rc ? rc
+		  : end_query(&query, start_ns, answer_tally(&query, options, arena, ret, err));
+}
+
+int ask_analysis(struct store *store, const struct store_selection *selection,
+		 struct store_analysis *ret, struct err *err)
+{
+	struct query query;
+	uint64_t start_ns = clock_mono_ns();
+	int rc = query_open(store, selection, &query, err);
+	return rc ? rc : end_query(&query, start_ns, answer_analysis(&query, ret, err));
+}
+
+int ask_extent(struct store *store, struct str tenant, struct store_extent *ret, struct err *err)
+{
+	const struct store_selection selection = {.tenant = tenant, .end_ns = UINT64_MAX};
+	struct query query;
+	uint64_t start_ns = clock_mono_ns();
+	int rc = query_open(store, &selection, &query, err);
+	return rc ? rc : end_query(&query, start_ns, answer_extent(&query, ret, err));
+}
+
 /* ---- labels ---- */
 
 int ask_label_names(struct store *store, const struct store_selection *selection,

@@ -100,7 +100,10 @@ static int filter_field(struct scan *scan, struct field_filter *filter, struct e
 
 int filters_apply(struct scan *scan, struct err *err)
 {
-	int rc = 0;
+	const struct store_selection *selection = scan->query->selection;
+	int rc = selection->profile_count ? profile_filter_apply(scan, err) : 0;
+	if (!rc && selection->call_site_count)
+		rc = stack_filter_apply(scan, err);
 	for (size_t i = 0; !rc && i < scan->filter_count; i++)
 		rc = filter_field(scan, &scan->filters[i], err);
 	return rc;
@@ -124,14 +127,15 @@ int filters_enter(struct scan *scan, struct err *err)
 {
 	bool remembers = scan->filter_count <= BITS;
 	uint64_t bits = 0, *known;
-	if (scan->filter_count == 0)
-		return 0;
+	int rc = scan->query->selection->profile_count ? profile_filter_enter(scan, err) : 0;
+	if (rc || scan->filter_count == 0)
+		return rc;
 	known = remembers ? map_get(&scan->known_labels, scan->series) : NULL;
 	for (size_t i = 0; known && i < scan->filter_count; i++)
 		scan->filters[i].label_matches = *known >> i & 1;
 	if (known)
 		return 0;
-	int rc = test_labels(scan, err);
+	rc = test_labels(scan, err);
 	for (size_t i = 0; !rc && remembers && i < scan->filter_count; i++)
 		bits |= (uint64_t)scan->filters[i].label_matches << i;
 	if (scan->known_labels.count >= MEMO_MAX)
@@ -159,5 +163,6 @@ void filters_free(struct scan *scan)
 	for (size_t i = 0; i < scan->filter_count; i++)
 		map_deinit(&scan->filters[i].memo);
 	map_deinit(&scan->known_labels);
+	map_deinit(&scan->known_nodes);
 	scan->filter_count = 0;
 }

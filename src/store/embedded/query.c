@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/cursor.h"
 #include "base/mem.h"
 #include "store/embedded/varint.h"
@@ -12,6 +13,8 @@ int query_check(const struct query *query, struct err *err)
 	const _Atomic int *cancelled = query->selection->cancelled;
 	if (cancelled && atomic_load_explicit(cancelled, memory_order_relaxed))
 		return err_set(err, ERR_CANCELLED, "the query was cancelled");
+	if (query->selection->deadline_ns && clock_mono_ns() > query->selection->deadline_ns)
+		return err_set(err, ERR_TIMEOUT, "the time that the client gave has passed");
 	if (query->stop && atomic_load_explicit(query->stop, memory_order_relaxed))
 		return err_set(err, ERR_CANCELLED, "another part of the query failed");
 	return 0;
@@ -19,7 +22,9 @@ int query_check(const struct query *query, struct err *err)
 
 int query_full(const struct query *query, size_t bytes, struct err *err)
 {
-	const struct budget *full = budget_full(query->budget, bytes);
+	const struct budget *full = budget_refused(query->budget);
+	if (!full)
+		full = budget_full(query->budget, bytes);
 	if (!full)
 		return err_set(err, ERR_NOMEM, "no memory for the query");
 	if (full == query->budget)

@@ -59,7 +59,7 @@ void query_join(struct query *forked); /* a zeroed one is fine */
 int query_full(const struct query *query, size_t bytes, struct err *err);
 /* Zeroed. NULL and ERR_LIMIT in err when the query's memory is used up. */
 void *query_alloc(struct query *query, size_t count, size_t size_bytes, struct err *err);
-/* ERR_CANCELLED once the caller has gone. */
+/* ERR_CANCELLED once the caller has gone, ERR_TIMEOUT when its time has. */
 MUST_USE int query_check(const struct query *query, struct err *err);
 /* What to say when the caller's arena is full. */
 int query_no_room(const struct arena *arena, struct err *err);
@@ -81,4 +81,5 @@ MUST_USE int select_series(struct query *query, roaring_bitmap_t **ret, struct e
 MUST_USE int select_active(struct query *query, roaring_bitmap_t **ret, unsigned *ret_columns,
 			   struct err *err);
 
+/* Matchers on sample fields, or ids of profiles: only samples can tell. */
 bool has_field_matchers(const struct query *query);

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/embedded/rocks_log.h"
 
 enum {
 	KIB = 1024,
@@ -161,11 +162,11 @@ static rocksdb_options_t *set_by_text(rocksdb_options_t *o, const char *text)
 	return ok ? changed : o;
 }
 
-/* Start-up reads the log back into memory and leaves it there, and does not write it out first. */
+/* Opening reads the log back into memory and leaves it there, and does not write it out first. */
 #define NO_FLUSH "avoid_flush_during_recovery=true"
 
 static rocksdb_options_t *make_options(enum rocks_family family, const struct rocks_limits *limits,
-				       rocksdb_cache_t *cache)
+				       bool keep_log, rocksdb_cache_t *cache)
 {
 	rocksdb_options_t *o = rocksdb_options_create();
 	rocksdb_options_set_create_missing_column_families(o, 1);
@@ -175,7 +176,7 @@ static rocksdb_options_t *make_options(enum rocks_family family, const struct ro
 	set_table(o, family, cache);
 	rocksdb_options_set_compression(o, rocksdb_zstd_compression);
 	rocksdb_options_set_compression_options(o, -14, ZSTD_LEVEL, 0, 0);
-	return limits->doubt_log ? o : set_by_text(o, NO_FLUSH);
+	return keep_log ? set_by_text(o, NO_FLUSH) : o;
 }
 
 /* ---- a directory that has lost a file ---- */
@@ -185,17 +186,11 @@ struct contents {
 	char manifest[MANIFEST_NAME_MAX];
 };
 
-static bool is_log(const char *name)
-{
-	size_t len = strlen(name);
-	return len > 4 && strcmp(name + len - 4, ".log") == 0;
-}
-
 static void look_at(struct contents *contents, int directory, const char *name)
 {
 	size_t len = strlen(name);
 	struct stat st;
-	bool log = is_log(name);
+	bool log = rocks_is_log(name);
 	if (strcmp(name, "CURRENT") == 0)
 		contents->current = true;
 	else if (strncmp(name, "MANIFEST-", 9) == 0 && strcmp(name, contents->manifest) > 0)
@@ -241,35 +236,6 @@ int rocks_check_room(const char *path, struct err *err)
 		       "some "
 		       "space",
 		       path, (uintmax_t)left / KIB, OPENING_BYTES / KIB);
-}
-
-/* ---- a log that a process left behind ---- */
-
-static int sync_log(const char *path, const char *name, struct err *err)
-{
-	char log[PATH_MAX];
-	snprintf(log, sizeof(log), "%s/%s", path, name);
-	FD_AUTO int fd = open(log, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_set_errno(err, errno, "opening %s", log);
-	return fsync(fd) ? err_set_errno(err, errno, "syncing %s", log) : 0;
-}
-
-/* A process that was killed between writing its log and syncing it leaves records that only the kernel
- * has. RocksDB reads them back and takes them for safe: tables that it writes of one family would
- * refer to what the log has of another, and a client's retry would be acknowledged as known. So they
- * are made safe first. */
-static int sync_logs(const char *path, struct err *err)
-{
-	DIR *directory = opendir(path);
-	int rc = 0;
-	if (!directory)
-		return errno == ENOENT ? 0 : err_set_errno(err, errno, "opening %s", path);
-	for (struct dirent *entry = readdir(directory); !rc && entry; entry = readdir(directory))
-		if (is_log(entry->d_name))
-			rc = sync_log(path, entry->d_name, err);
-	closedir(directory);
-	return rc ? rc : fd_sync_dir(path, err);
 }
 
 /* ---- opening ---- */
@@ -321,8 +287,8 @@ static int open_database(struct rocks *rocks, const char *path, struct err *err)
 	bool fresh;
 	int rc = rocks_check_room(path, err);
 	rc = rc ? rc : check_contents(path, &fresh, err);
-	if (!rc && !rocks->read_only)
-		rc = sync_logs(path, err);
+	if (!rc && !fresh && !rocks->read_only)
+		rc = rocks_sync_logs(path, err);
 	if (rc)
 		return rc;
 	rocksdb_options_set_create_if_missing(rocks->options[0], fresh);
@@ -340,8 +306,10 @@ int rocks_open(const char *path, const struct rocks_limits *limits, bool read_on
 	rocks->read_only = read_only;
 	rocks->no_compaction = limits->no_compaction;
 	rocks->cache = rocksdb_cache_create_lru(limits->block_cache_bytes);
+	bool keep_log = !limits->doubt_log && rocks_log_must_stay(path, OPENING_BYTES);
 	for (unsigned i = 0; i < FAMILY_COUNT; i++)
-		rocks->options[i] = make_options((enum rocks_family)i, limits, rocks->cache);
+		rocks->options[i] =
+			make_options((enum rocks_family)i, limits, keep_log, rocks->cache);
 	rocks->reading = make_reading();
 	rocks->synced = rocksdb_writeoptions_create();
 	rocks->not_synced = rocksdb_writeoptions_create();

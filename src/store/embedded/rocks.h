@@ -29,7 +29,7 @@ struct rocks_limits {
 	size_t block_cache_bytes, write_buffer_bytes;
 	int open_files_max;
 	bool no_compaction; /* a table is damaged: rewriting it would fail again and again */
-	bool doubt_log;	    /* a sync of the log failed: write what it gives back out as tables */
+	bool doubt_log; /* a sync of the log failed: it is written out as tables, or opening fails */
 };
 
 struct rocks {

@@ -95,11 +95,17 @@ static int filter_times(struct scan *scan, struct err *err)
 	return rc;
 }
 
+/* Filters beside the matchers. */
+static bool picks_more(const struct store_selection *selection)
+{
+	return selection->call_site_count > 0 || selection->profile_count > 0;
+}
+
 static int pick_rows(struct scan *scan, struct err *err)
 {
 	const struct block *block = &scan->block;
 	bool whole = block->min_time_ns >= scan->start_ns && block->max_time_ns < scan->end_ns;
-	scan->all = whole && scan->filter_count == 0;
+	scan->all = whole && scan->filter_count == 0 && !picks_more(scan->query->selection);
 	scan->row_count = block->count;
 	if (scan->all)
 		return 0;
@@ -117,6 +123,7 @@ static int visit_block(struct walk *walk, struct str bytes, uint64_t time_ns, st
 	struct scan *scan = &walk->scan;
 	memset(scan->have, 0, sizeof(scan->have));
 	scan->have_spans = false;
+	scan->block_bytes = bytes.len;
 	int rc = block_open(bytes, time_ns, &scan->block, err);
 	if (rc || scan->block.max_time_ns < scan->start_ns)
 		return rc;

@@ -26,7 +26,14 @@ struct scan {
 	size_t filter_count;
 	struct series_labels labels;
 	struct map known_labels; /* series -> which filters its labels satisfy */
-	roaring_bitmap_t *skip;	 /* the visitor may add series that it has seen enough of */
+	struct map
+		known_nodes; /* node -> how much of selection->call_sites its stack begins with */
+	uint32_t *chain;     /* scratch of that: a node and its unknown ancestors */
+	size_t chain_cap;
+	uint64_t *profile_times; /* of selection->profiles in the series at hand, sorted */
+	size_t profile_time_count;
+	size_t block_bytes;	/* encoded */
+	roaring_bitmap_t *skip; /* the visitor may add series that it has seen enough of */
 	uint64_t blocks_read, rows_read;
 };
 
@@ -77,3 +84,16 @@ void filters_free(struct scan *scan);
 MUST_USE int filters_enter(struct scan *scan, struct err *err);
 /* Drops rows that a matcher does not take. */
 MUST_USE int filters_apply(struct scan *scan, struct err *err);
+
+/* stack_filter.c: rows whose stacks begin with the selection's call sites. */
+MUST_USE int stack_filter_apply(struct scan *scan, struct err *err);
+
+/* profile_filter.c: ids of profiles, and rows that belong to one. */
+struct store_profile_id profile_id_make(uint32_t series, uint64_t time_ns);
+bool profile_id_read(const struct store_profile_id *id, uint32_t *ret_series,
+		     uint64_t *ret_time_ns);
+/* Drops series that no id names. */
+MUST_USE int profile_filter_series(const struct query *query, roaring_bitmap_t *series,
+				   struct err *err);
+MUST_USE int profile_filter_enter(struct scan *scan, struct err *err);
+MUST_USE int profile_filter_apply(struct scan *scan, struct err *err);

@@ -137,6 +137,8 @@ int select_series(struct query *query, roaring_bitmap_t **ret, struct err *err)
 	for (size_t i = 0; !rc && query->tenant && i < query->matcher_count; i++)
 		if (query->matchers[i].field == FIELD_NONE)
 			rc = apply(query, &query->matchers[i], result, err);
+	if (!rc && query->selection->profile_count)
+		rc = profile_filter_series(query, result, err);
 	if (rc) {
 		roaring_bitmap_free(result);
 		return rc;
@@ -166,6 +168,8 @@ static int note_mark(struct query *query, uint32_t day, uint32_t series, const s
 
 bool has_field_matchers(const struct query *query)
 {
+	if (query->selection->profile_count)
+		return true;
 	for (size_t i = 0; i < query->matcher_count; i++)
 		if (query->matchers[i].field != FIELD_NONE)
 			return true;

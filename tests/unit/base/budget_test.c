@@ -52,6 +52,25 @@ static void it_says_which_one_is_full(void **state)
 	assert_null(budget_full(NULL, 1));
 }
 
+/* Another owner gives back between the refusal and the question. */
+static void who_refused_is_known_when_there_is_room_again(void **state)
+{
+	(void)state;
+	struct budget all, some;
+	budget_init(&all, 100, NULL);
+	budget_init(&some, 60, &all);
+	assert_null(budget_refused(&some));
+	assert_true(budget_take(&all, 90));
+	assert_false(budget_take(&some, 20));
+	budget_give(&all, 90);
+	assert_null(budget_full(&some, 20));
+	assert_ptr_equal(budget_refused(&some), &all);
+	assert_false(budget_take(&some, 61));
+	assert_ptr_equal(budget_refused(&some), &some);
+	assert_null(budget_refused(&all));
+	assert_null(budget_refused(NULL));
+}
+
 static void an_arena_takes_from_its_budget_and_gives_back(void **state)
 {
 	(void)state;
@@ -82,6 +101,7 @@ int main(void)
 		cmocka_unit_test(what_is_taken_is_taken_from_the_parents_too),
 		cmocka_unit_test(what_does_not_fit_takes_nothing),
 		cmocka_unit_test(it_says_which_one_is_full),
+		cmocka_unit_test(who_refused_is_known_when_there_is_room_again),
 		cmocka_unit_test(an_arena_takes_from_its_budget_and_gives_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

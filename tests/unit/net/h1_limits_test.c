@@ -195,6 +195,46 @@ static void a_body_that_stops_is_answered_408(void **state)
 	close(fd);
 }
 
+/* A byte now and then is progress, but not enough of it. */
+static void a_body_that_dribbles_is_answered_408(void **state)
+{
+	char answer[4096];
+	bool ended;
+	size_t len = 0;
+	int fd = harness_connect(&harness), sent = 0;
+
+	(void)state;
+	harness_send_text(fd, HEAD "Content-Length: 1000\r\n\r\n");
+	while (len == 0 && sent < 100) {
+		harness_send_text(fd, "a");
+		sent++;
+		len = harness_read(fd, answer, sizeof(answer), 100, &ended);
+	}
+	assert_in_range(sent, 5, 30);
+	assert_int_equal(status_of(answer), 408);
+	assert_non_null(strstr(answer, "too slowly"));
+	close(fd);
+}
+
+/* Longer than the time limit, and faster than it must be. */
+static void a_body_that_takes_its_time_is_taken(void **state)
+{
+	char answer[8192], piece[101];
+	int fd = harness_connect(&harness);
+
+	(void)state;
+	memset(piece, 'x', sizeof(piece) - 1);
+	piece[sizeof(piece) - 1] = 0;
+	harness_send_text(fd, HEAD "Content-Length: 1500\r\n\r\n");
+	for (int i = 0; i < 15; i++) {
+		harness_send_text(fd, piece);
+		clock_sleep_until_ns(clock_mono_ns() + 50 * NS_PER_MS);
+	}
+	harness_read_for(fd, answer, sizeof(answer), "xxxx");
+	assert_int_equal(status_of(answer), 200);
+	close(fd);
+}
+
 static void an_idle_connection_is_closed_without_a_word(void **state)
 {
 	char answer[4096];
@@ -315,6 +355,8 @@ int main(void)
 		cmocka_unit_test(a_body_over_the_limit_is_answered_413),
 		cmocka_unit_test(exactly_the_limit_is_taken),
 		cmocka_unit_test(slow_headers_are_answered_408),
+		cmocka_unit_test(a_body_that_dribbles_is_answered_408),
+		cmocka_unit_test(a_body_that_takes_its_time_is_taken),
 		cmocka_unit_test(a_body_that_stops_is_answered_408),
 		cmocka_unit_test(an_idle_connection_is_closed_without_a_word),
 		cmocka_unit_test(a_half_closed_client_still_gets_its_answer),

@@ -460,6 +460,30 @@ static void a_body_that_stops_is_answered_and_its_stream_reset(void **state)
 	buf_deinit(&bytes);
 }
 
+static void a_body_that_dribbles_is_answered_and_its_stream_reset(void **state)
+{
+	static char out[1 << 16];
+	struct buf bytes = {0};
+	int fd = harness_connect(&harness), sent = 0;
+	size_t len = 0;
+
+	(void)state;
+	harness_send(fd, preface, PREFACE_BYTES);
+	put_frame(&bytes, NGHTTP2_HEADERS, 4, 1, post_echo, sizeof(post_echo) - 1);
+	harness_send(fd, bytes.ptr, bytes.len);
+	buf_clear(&bytes);
+	put_frame(&bytes, NGHTTP2_DATA, 0, 1, "1", 1);
+	while (frames_in(out, len, NGHTTP2_RST_STREAM) == 0 && sent < 100) {
+		harness_send(fd, bytes.ptr, bytes.len);
+		sent++;
+		len += harness_read(fd, out + len, sizeof(out) - len, 100, NULL);
+	}
+	assert_in_range(sent, 6, 40);
+	assert_int_equal(frames_in(out, len, NGHTTP2_HEADERS), 1);
+	close(fd);
+	buf_deinit(&bytes);
+}
+
 /* curl takes a reset for a failure, so the answer to a small request comes without one. */
 static void a_refused_request_may_be_finished_and_an_endless_one_is_cut_off(void **state)
 {
@@ -529,6 +553,7 @@ int main(void)
 		cmocka_unit_test(a_flood_of_continuations_ends_the_connection),
 		cmocka_unit_test(headers_that_never_end_are_timed_out),
 		cmocka_unit_test(a_body_that_stops_is_answered_and_its_stream_reset),
+		cmocka_unit_test(a_body_that_dribbles_is_answered_and_its_stream_reset),
 		cmocka_unit_test(a_refused_request_may_be_finished_and_an_endless_one_is_cut_off),
 		cmocka_unit_test(an_answer_that_nobody_takes_is_dropped),
 		cmocka_unit_test(an_idle_connection_gets_goaway),

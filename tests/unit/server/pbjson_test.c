@@ -80,7 +80,7 @@ static void unknown_fields_and_nulls_are_passed_over(void **state)
 	struct fixture *f = *state;
 	Querier__V1__SelectMergeStacktracesRequest *in =
 		decode(f, MERGE_REQUEST,
-		       "{\"start\":null,\"sandwichFunction\":{\"a\":[1,{}]},\"end\":7,\"maxNodes\":"
+		       "{\"start\":null,\"unheardOf\":{\"a\":[1,{}]},\"end\":7,\"maxNodes\":"
 		       "null}");
 	assert_int_equal(in->start, 0);
 	assert_int_equal(in->end, 7);
@@ -135,8 +135,6 @@ static void wrong_values_are_refused_by_field(void **state)
 		{"{\"groupBy\":[null]}", "field \"group_by\": expected a string"},
 		{"{\"stackTraceSelector\":[]}",
 		 "field \"stack_trace_selector\": expected an object"},
-		{"{\"aggregation\":\"SUM\"}",
-		 "field \"aggregation\": \"SUM\" is no TimeSeriesAggregationType"},
 		{"{\"stackTraceSelector\":{\"goPgo\":{\"keepLocations\":-1}}}",
 		 "field \"keep_locations\": expected a whole number that is not negative"},
 		{"{\"stackTraceSelector\":{\"goPgo\":{\"keepLocations\":4294967296}}}",
@@ -154,6 +152,17 @@ static void wrong_values_are_refused_by_field(void **state)
 				 ERR_INVALID);
 		assert_string_equal(f->err.text, rows[i].why);
 	}
+}
+
+static void an_enums_unknown_name_is_a_newer_clients(void **state)
+{
+	struct fixture *f = *state;
+	ProtobufCMessage *message;
+	assert_int_equal(pbjson_decode(&f->arena, SERIES_REQUEST, STR("{\"aggregation\":\"SUM\"}"),
+				       &message, &f->err),
+			 ERR_UNSUPPORTED);
+	assert_string_equal(f->err.text, "field \"aggregation\": \"SUM\" is no "
+					 "TimeSeriesAggregationType that is known here");
 }
 
 static void text_that_is_no_json_is_refused(void **state)
@@ -338,6 +347,7 @@ int main(void)
 		TEST(enums_are_names_or_numbers),
 		TEST(messages_and_lists_nest),
 		TEST(wrong_values_are_refused_by_field),
+		TEST(an_enums_unknown_name_is_a_newer_clients),
 		TEST(text_that_is_no_json_is_refused),
 		TEST(little_text_with_very_many_values_is_refused),
 		TEST(int64_go_out_as_strings_and_zeros_not_at_all),

@@ -48,7 +48,7 @@ static inline void configure(const struct ingest_config *config)
 	ingest_destroy(f.ingest);
 	f.ingest = NULL;
 	must(ingest_create(config, f.store, &f.ingest, &f.err));
-	f.api = (struct api){f.store, f.ingest, &f.limits};
+	f.api = (struct api){.store = f.store, .ingest = f.ingest, .limits = &f.limits};
 }
 
 static inline int setup(void **state)
