@@ -117,6 +117,8 @@ struct ingest_result {
  * bytes outside [a-zA-Z0-9!_.*'()-], "." or "..", or over 150 bytes. */
 MUST_USE int ingest_tenant(const struct ingest *ingest, const struct net_request *request,
 			   struct str *ret, struct err *err);
+/* What a client is told after an error, in milliseconds; -1: trying again does not help. */
+int64_t ingest_retry_ms(const struct ingest *ingest, const struct ingest_result *result);
 /* Is a message (unpacked) within the tenant's limits.ingestion_body_limit_mb? ERR_LIMIT says the limit. */
 MUST_USE int ingest_check_message(const struct ingest *ingest, struct str tenant, size_t len,
 				  struct err *err);
