@@ -2,7 +2,7 @@
 #include "server/services.h"
 
 static const struct api_service *const services[] = {
-	&api_querier, &api_settings, &api_recording_rules, &api_about, &api_vcs,
+	&api_querier, &api_settings, &api_recording_rules, &api_adhoc, &api_about, &api_vcs,
 };
 
 const struct api_rpc *api_rpc_at(size_t index)
