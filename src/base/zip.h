@@ -1,4 +1,4 @@
-/* gzip (libdeflate) and zstd (libzstd) of whole messages, bounded. Any thread. */
+/* gzip (libdeflate), zstd (libzstd) and snappy (libsnappy) of whole messages, bounded. Any thread. */
 #pragma once
 
 #include "base/buf.h"
@@ -12,3 +12,6 @@ MUST_USE int zip_gzip(struct str plain, int level, struct buf *out, struct err *
 
 /* The same for zstd: all frames (RFC 8878), windows of up to 128 MiB. */
 MUST_USE int zip_unzstd(struct str packed, size_t limit_bytes, struct buf *out, struct err *err);
+
+/* The same for snappy: a stream of chunks with checksums, or a bare block. */
+MUST_USE int zip_unsnappy(struct str packed, size_t limit_bytes, struct buf *out, struct err *err);

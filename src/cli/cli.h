@@ -52,3 +52,5 @@ void cli_block_signals(void);
 /* Returns the SIGINT or SIGTERM that came. A SIGHUP, which asks the programs whose place we take to read their
  * configuration again, is answered with a warning. */
 int cli_wait_stop(const char *room);
+/* The same, calling reload at each SIGHUP. */
+int cli_wait_stop_or_reload(void (*reload)(void *user), void *user);

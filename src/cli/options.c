@@ -199,7 +199,7 @@ void cli_block_signals(void)
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-int cli_wait_stop(const char *room)
+int cli_wait_stop_or_reload(void (*reload)(void *user), void *user)
 {
 	sigset_t set;
 	int sig = 0;
@@ -207,7 +207,16 @@ int cli_wait_stop(const char *room)
 	sigaddset(&set, SIGHUP);
 	while (sigwait(&set, &sig) != 0 || sig == SIGHUP)
 		if (sig == SIGHUP)
-			log_warn(room, "SIGHUP: a configuration is read at the start only; restart",
-				 "");
+			reload(user);
 	return sig;
+}
+
+static void refuse_reload(void *user)
+{
+	log_warn(user, "SIGHUP: a configuration is read at the start only; restart", "");
+}
+
+int cli_wait_stop(const char *room)
+{
+	return cli_wait_stop_or_reload(refuse_reload, (void *)room);
 }

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/login.h"
 #include "cli/query_read.h"
 #include "net/net.h"
 #include "query/query.h"
@@ -19,6 +20,7 @@ static const char query_usage[] =
 
 struct query_args {
 	const char *server, *service, *selector, *type, *from, *until, *format, *rows, *max_nodes;
+	struct login_args login;
 };
 
 static int make_request(const struct query_args *args, struct arena *arena, char **ret,
@@ -58,14 +60,17 @@ static int make_request(const struct query_args *args, struct arena *arena, char
 	return 0;
 }
 
-static int ask(const struct query_args *args, const char *request, json_t **ret, struct err *err)
+static int ask(const struct query_args *args, const char *request, struct arena *arena,
+	       json_t **ret, struct err *err)
 {
+	struct login login;
 	struct net_client_config config = {.endpoint = args->server,
 					   .insecure = true,
 					   .timeout_ns = 60ULL * NS_PER_S,
 					   .user_agent = "cresset-query/" CRESSET_VERSION};
 	struct net_client *client = NULL;
-	int rc = net_client_create(&config, &client, err);
+	int rc = cli_login(&args->login, arena, &login, &config, err);
+	rc = rc ? rc : net_client_create(&config, &client, err);
 	if (rc)
 		return rc;
 	struct net_reply reply = {0};
@@ -175,7 +180,7 @@ static int run_query(const struct query_args *args, struct arena *arena, struct 
 	json_t *answer = NULL;
 	int rc = make_request(args, arena, &request, err);
 	if (!rc)
-		rc = ask(args, request, &answer, err);
+		rc = ask(args, request, arena, &answer, err);
 	if (!rc)
 		rc = print_answer(args, answer, arena, err);
 	json_decref(answer);
@@ -206,6 +211,7 @@ int cmd_query(int argc, char **argv)
 		{"rows", "N", "30", "rows of the table", &args.rows, NULL, NULL},
 		{"max-nodes", "N", args.max_nodes, "smallest bars beyond this become \"other\"",
 		 &args.max_nodes, NULL, NULL},
+		LOGIN_OPTIONS(args.login),
 	};
 	int rc =
 		cli_options("query", query_usage, rows, sizeof(rows) / sizeof(rows[0]), argc, argv);

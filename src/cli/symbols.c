@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/zip.h"
 #include "cli/cli.h"
+#include "cli/login.h"
 #include "net/net.h"
 
 static const char symbols_usage[] =
@@ -34,7 +35,8 @@ enum {
 #define SYMBOLS_PATH "/api/v1/symbols"
 
 struct symbols_args {
-	const char *url, *tenant, *build_id;
+	const char *url, *build_id;
+	struct login_args login;
 	const char *names[NAMES_MAX]; /* files, build ids */
 	size_t name_count, too_many;
 };
@@ -50,16 +52,16 @@ static void take_name(void *user, const char *text)
 
 /* ---- one call ---- */
 
-static int open_client(const struct symbols_args *args, struct net_client **ret, struct err *err)
+static int open_client(const struct symbols_args *args, struct arena *arena,
+		       struct net_client **ret, struct err *err)
 {
-	const struct net_header tenant = {STR("x-scope-orgid"), str_of(args->tenant)};
-	const struct net_client_config config = {.endpoint = args->url,
-						 .insecure = true,
-						 .timeout_ns = 600ULL * NS_PER_S,
-						 .headers = &tenant,
-						 .header_count = args->tenant ? 1 : 0,
-						 .user_agent = "cresset-symbols/" CRESSET_VERSION};
-	return net_client_create(&config, ret, err);
+	struct login login;
+	struct net_client_config config = {.endpoint = args->url,
+					   .insecure = true,
+					   .timeout_ns = 600ULL * NS_PER_S,
+					   .user_agent = "cresset-symbols/" CRESSET_VERSION};
+	int rc = cli_login(&args->login, arena, &login, &config, err);
+	return rc ? rc : net_client_create(&config, ret, err);
 }
 
 /* The server's sentence is in its JSON. */
@@ -73,7 +75,7 @@ static int say_refused(const struct symbols_args *args, const struct net_reply *
 		err_set(err, ERR_INVALID, "%s", message);
 	else
 		err_set(err, ERR_INVALID, "%s answered %d: %.*s", args->url, reply->http_status,
-			STR_ARG(str_sub(text, 0, 500)));
+			STR_ARG(str_sub(str_trim(text), 0, 500)));
 	json_decref(answer);
 	return ERR_INVALID;
 }
@@ -257,7 +259,7 @@ static int run_action(const char *action, const struct symbols_args *args, struc
 		      struct err *err)
 {
 	struct net_client *client = NULL;
-	int rc = open_client(args, &client, err);
+	int rc = open_client(args, arena, &client, err);
 	if (rc)
 		return rc;
 	if (strcmp(action, "upload") == 0)
@@ -300,10 +302,9 @@ int cmd_symbols(int argc, char **argv)
 	static struct symbols_args args = {.url = "http://127.0.0.1:4040"};
 	const struct option_row rows[] = {
 		{"url", "URL", args.url, "of the server", &args.url, NULL, NULL},
-		{"tenant", "NAME", NULL, "whose profiles (of a server with tenants)", &args.tenant,
-		 NULL, NULL},
 		{"build-id", "ID", NULL, "upload: of a file that has none, as the list shows it",
 		 &args.build_id, NULL, NULL},
+		LOGIN_OPTIONS(args.login),
 		{NULL, NULL, NULL, NULL, NULL, take_name, &args},
 	};
 	bool action = argc > 1 && is_action(argv[1]);

@@ -236,6 +236,25 @@ MUST_USE int config_defaults(const struct config_schema *schema, struct arena *a
 MUST_USE int config_decode(struct config_decoder *dec, const struct config_schema *schema,
 			   const struct config_node *node, void *target, struct err *err);
 
+/* A struct as the tree of keys and values that it would be read from; values of rows that are secret are [REDACTED].
+ * What the rows ignore is left out. ERR_NOMEM. */
+MUST_USE int config_show(const struct config_schema *schema, struct arena *arena,
+			 const void *target, struct config_node **ret, struct err *err);
+/* The part of such a tree (a map) that differs from another one of the same schema. ERR_NOMEM. */
+MUST_USE int config_diff(struct arena *arena, const struct config_node *now,
+			 const struct config_node *before, struct config_node **ret,
+			 struct err *err);
+/* An empty map, and one more key of a map, for trees of one's own making. ERR_NOMEM. */
+MUST_USE int config_map_create(struct arena *arena, struct config_node **ret, struct err *err);
+MUST_USE int config_map_add(struct arena *arena, struct config_node *map, struct str key,
+			    struct config_node *value, struct err *err);
+/* Calls each with the path ("limits.max_query_length") and value (NULL: no more there) of what differs. ERR_NOMEM. */
+MUST_USE int config_differences(struct arena *arena, const struct config_node *now,
+				const struct config_node *before,
+				void (*each)(void *user, struct str path,
+					     const struct config_node *value),
+				void *user, struct err *err);
+
 /* ---- command line -------------------------------------------------------- */
 
 /* Go's flag rules for the rows that have a flag, sections included: -x=v, -x v, --x, a bool without

@@ -30,7 +30,8 @@ static bool is_plain_safe(const struct config_node *node)
 		char c = text.ptr[i];
 		bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
 			    (c >= '0' && c <= '9') || c == '_' || c == '/' || c == '.';
-		if (!word && !(i > 0 && (c == '-' || c == '+')))
+		bool sign = c == '-' && text.len > 1 && text.ptr[1] >= '0' && text.ptr[1] <= '9';
+		if (!word && !(i > 0 ? c == '-' || c == '+' : sign))
 			return false;
 	}
 	return true;

@@ -2,12 +2,40 @@
 #include "net.h"
 #include "unpack.h"
 
-int unpack_gzip(struct arena *arena, struct str packed, size_t limit_bytes, struct str *ret,
-		struct err *err)
-{
-	struct buf plain = {0};
-	int code = zip_gunzip(packed, limit_bytes, &plain, err);
+const char unpack_known[] = "gzip, zstd, snappy";
 
+typedef int unpack_fn(struct str packed, size_t limit_bytes, struct buf *out, struct err *err);
+
+static const struct {
+	const char *name;
+	unpack_fn *unpack;
+} codings[] = {
+	{"gzip", zip_gunzip},
+	{"zstd", zip_unzstd},
+	{"snappy", zip_unsnappy},
+	{"x-snappy-framed", zip_unsnappy},
+};
+
+static unpack_fn *find_coding(struct str coding)
+{
+	for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]); i++)
+		if (str_equal_nocase(coding, str_of(codings[i].name)))
+			return codings[i].unpack;
+	return NULL;
+}
+
+int unpack(struct arena *arena, struct str coding, struct str packed, size_t limit_bytes,
+	   struct str *ret, struct err *err)
+{
+	unpack_fn *fn = find_coding(coding);
+	struct buf plain = {0};
+	int code;
+
+	if (!fn)
+		return err_set(err, ERR_UNSUPPORTED,
+			       "coding \"%.*s\" is not known here; send identity or one of %s",
+			       STR_ARG(coding), unpack_known);
+	code = fn(packed, limit_bytes, &plain, err);
 	if (!code) {
 		struct str copy = arena_str(arena, buf_text(&plain));
 		if (copy.ptr)
@@ -24,18 +52,12 @@ int unpack_gzip(struct arena *arena, struct str packed, size_t limit_bytes, stru
 int net_body(const struct net_request *request, size_t limit_bytes, struct str *ret,
 	     struct err *err)
 {
-	struct str encoding = net_header_get(request, STR("content-encoding"));
+	struct str coding = str_trim(net_header_get(request, STR("content-encoding")));
 
-	if (encoding.len > 0 && str_equal_nocase(encoding, STR("gzip"))) {
-		int code = unpack_gzip(request->arena, request->body, limit_bytes, ret, err);
+	if (coding.len > 0 && !str_equal_nocase(coding, STR("identity"))) {
+		int code = unpack(request->arena, coding, request->body, limit_bytes, ret, err);
 		return code ? err_wrap(err, "request body") : 0;
 	}
-	if (encoding.len > 0 && !str_equal_nocase(encoding, STR("identity")))
-		return err_set(err, ERR_UNSUPPORTED,
-			       "request body: Content-Encoding \"%.*s\" is not known here; send "
-			       "gzip "
-			       "or identity",
-			       STR_ARG(encoding));
 	if (request->body.len > limit_bytes)
 		return err_set(err, ERR_LIMIT, "request body: larger than %zu bytes", limit_bytes);
 	*ret = request->body;

@@ -207,6 +207,17 @@ static enum refusal check_route(struct conn *conn, struct call *call)
 	return reason;
 }
 
+/* What the gate refuses is not received. */
+static enum refusal pass_gate(struct conn *conn, struct call *call)
+{
+	const struct conn_host *host = conn->host;
+
+	if (!host->gate || host->gate(host->gate_user, call->route, &call->request, &call->answer))
+		return REFUSE_NONE;
+	refuse_count(REFUSE_GATE);
+	return REFUSE_GATE;
+}
+
 enum refusal conn_call_check(struct conn *conn, struct call *call, int64_t content_length)
 {
 	struct str expect = net_header_get(&call->request, STR("expect"));
@@ -221,9 +232,11 @@ enum refusal conn_call_check(struct conn *conn, struct call *call, int64_t conte
 	if (reason == REFUSE_NONE && content_length >= 0 &&
 	    (uint64_t)content_length > call->body_limit_bytes)
 		reason = REFUSE_BODY_SIZE;
-	if (reason != REFUSE_NONE)
+	if (reason != REFUSE_NONE) {
 		call_refuse(call, reason);
-	return reason;
+		return reason;
+	}
+	return pass_gate(conn, call);
 }
 
 void conn_call_dispatch(struct conn *conn, struct call *call)

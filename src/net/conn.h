@@ -14,6 +14,8 @@ struct conn_host {
 	struct call_budget budget;
 	const struct net_route *routes;
 	size_t route_count;
+	net_gate *gate; /* NULL: everybody may come in */
+	void *gate_user;
 	/* Takes a request that is whole; conn_answered() must follow once, at any later time, even
 	 * when the connection is gone by then (call->conn NULL: call_destroy() instead). May answer
 	 * before it returns. False: the queue is full. */

@@ -50,19 +50,13 @@ int net_grpc_message(const struct net_request *request, size_t limit_bytes, stru
 
 	if (code)
 		return code;
-	if (packed && str_equal(encoding, STR("gzip"))) {
-		code = unpack_gzip(request->arena, message, limit_bytes, ret, err);
-		return code ? err_wrap(err, "gRPC message") : 0;
-	}
 	if (packed && (encoding.len == 0 || str_equal(encoding, STR("identity"))))
 		return err_set(err, ERR_INTERNAL,
 			       "gRPC message: flagged as packed, but grpc-encoding names nothing");
-	if (packed)
-		return err_set(err, ERR_UNSUPPORTED,
-			       "gRPC message: grpc-encoding \"%.*s\" is not known here; send gzip "
-			       "or "
-			       "identity",
-			       STR_ARG(encoding));
+	if (packed) {
+		code = unpack(request->arena, encoding, message, limit_bytes, ret, err);
+		return code ? err_wrap(err, "gRPC message") : 0;
+	}
 	if (message.len > limit_bytes)
 		return err_set(err, ERR_LIMIT, "gRPC message: larger than %zu bytes", limit_bytes);
 	*ret = message;
@@ -92,7 +86,7 @@ static void begin_answer(struct net_answer *answer)
 	answer->trailer_count = 0;
 	answer->scratch_len = 0;
 	net_answer_header(answer, STR("content-type"), STR("application/grpc"));
-	net_answer_header(answer, STR("grpc-accept-encoding"), STR("identity,gzip"));
+	net_answer_header(answer, STR("grpc-accept-encoding"), STR("identity,gzip,zstd,snappy"));
 }
 
 void net_grpc_answer(struct net_answer *answer, struct str message)

@@ -112,10 +112,31 @@ struct net_limits {
 
 void net_limits_default(struct net_limits *limits);
 
+/* Asked on the loop when the headers of a request are there, before its body is taken in: so it never blocks. False:
+ * the answer, which it filled, is sent, and the body is not received. */
+typedef bool net_gate(void *user, const struct net_route *route, const struct net_request *request,
+		      struct net_answer *answer);
+
+/* What clients show of themselves; the values and names of Go's crypto/tls ClientAuthType. */
+enum net_client_auth {
+	NET_CLIENT_CERT_DEFAULT, /* verified if given when there is a client CA, else not asked for */
+	NET_CLIENT_CERT_NONE,
+	NET_CLIENT_CERT_REQUEST,	 /* asked for, none is fine, not verified */
+	NET_CLIENT_CERT_REQUIRE_ANY,	 /* needed, not verified */
+	NET_CLIENT_CERT_VERIFY_IF_GIVEN, /* none is fine */
+	NET_CLIENT_CERT_REQUIRE_VERIFY,
+};
+
+/* Of each pair either the file or the text, PEM. */
 struct net_tls_config {
-	const char *cert_file, *key_file; /* PEM */
-	const char *client_ca_file;	  /* mTLS, or NULL */
-	bool client_required;
+	const char *cert_file, *key_file;
+	const char *cert_text, *key_text;
+	const char *client_ca_file, *client_ca_text; /* for what is verified, else NULL */
+	enum net_client_auth client_auth;
+	int min_version; /* 0x0301 (TLS 1.0) to 0x0304, as on the wire; 0: TLS 1.2 */
+	/* Names of the IANA registry (TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256), split at commas; NULL: OpenSSL's
+	 * choice. As in Go the list is about versions before 1.3; suites of 1.3 in it choose among those. */
+	const char *cipher_suites;
 };
 
 struct net_server_config {
@@ -125,6 +146,8 @@ struct net_server_config {
 	const struct net_tls_config *tls; /* NULL: clear text */
 	const struct net_route *routes;	  /* first match wins; must outlive the server */
 	size_t route_count;
+	net_gate *gate; /* NULL: none */
+	void *gate_user;
 };
 
 struct net_server;
@@ -136,6 +159,12 @@ MUST_USE int net_server_start(const struct net_server_config *config, struct net
 			      struct err *err);
 /* "127.0.0.1:4040" with the port really bound; lives as long as the server. */
 const char *net_server_address(const struct net_server *server);
+/* Connections that come from now on are made with these certificates and settings; those there are stay. Errors name
+ * the file, and all is as before; ERR_INVALID also for a server that was started without TLS. Any thread. */
+MUST_USE int net_server_set_tls(struct net_server *server, const struct net_tls_config *tls,
+				struct err *err);
+/* Would a server start with these? Reads the files. Errors as there. */
+MUST_USE int net_tls_check(const struct net_tls_config *tls, struct err *err);
 /* Listens on one more address with the same routes (the Unix socket of `cresset up`). */
 MUST_USE int net_server_listen(struct net_server *server, const char *listen, struct err *err);
 /* Stops accepting, sends GOAWAY, lets running requests end within graceful_ns, then sets their
@@ -145,7 +174,7 @@ void net_server_stop(struct net_server *server);
 /* ---- gRPC, unary (gRPC over HTTP/2, PROTOCOL-HTTP2.md) ---- */
 
 bool net_is_grpc(const struct net_request *request);
-/* The message of a request, unpacked (identity, gzip) into the arena. */
+/* The message of a request, unpacked (identity, gzip, zstd, snappy) into the arena. */
 MUST_USE int net_grpc_message(const struct net_request *request, size_t limit_bytes,
 			      struct str *ret, struct err *err);
 /* Frames the message and sets grpc-status 0. */
@@ -156,7 +185,7 @@ void net_grpc_answer_gzip(const struct net_request *request, struct net_answer *
 /* Trailers-only answer from an error: status from err_info, grpc-message percent-encoded;
  * retry_ms >= 0 adds google.rpc.RetryInfo in grpc-status-details-bin. */
 void net_grpc_error(struct net_answer *answer, const struct err *err, int64_t retry_ms);
-/* A plain HTTP body, unpacked by Content-Encoding (identity, gzip) into the arena. */
+/* A plain HTTP body, unpacked by Content-Encoding (identity, gzip, zstd, snappy) into the arena. */
 MUST_USE int net_body(const struct net_request *request, size_t limit_bytes, struct str *ret,
 		      struct err *err);
 

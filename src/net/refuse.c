@@ -35,6 +35,7 @@ static struct row rows[REFUSE_COUNT] = {
 	[REFUSE_BUFFERED_BYTES] = ROW("buffered_bytes", 503, ERR_BUSY,
 				      "too many bytes of requests are in memory; try again"),
 	[REFUSE_QUEUE] = ROW("queue", 503, ERR_BUSY, "too many requests are waiting; try again"),
+	[REFUSE_GATE] = ROW("gate", 0, ERR_DENIED, ""),
 	[REFUSE_CONNECTIONS] = ROW("connections", 0, ERR_BUSY, ""),
 	[REFUSE_STREAMS] = ROW("streams", 0, ERR_BUSY, ""),
 	[REFUSE_FLOOD] = ROW("flood", 0, ERR_LIMIT, ""),

@@ -18,6 +18,7 @@ enum refusal {
 	REFUSE_GRPC_ON_HTTP1,
 	REFUSE_BUFFERED_BYTES,
 	REFUSE_QUEUE,
+	REFUSE_GATE, /* the gate's own answer */
 	/* The connection is closed, or the stream reset, without an answer. */
 	REFUSE_CONNECTIONS,
 	REFUSE_STREAMS,

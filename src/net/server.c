@@ -70,6 +70,15 @@ static void end_if_quiet(struct net_server *server)
 	uv_close((uv_handle_t *)&server->wake, NULL);
 }
 
+/* Connections hold on to the context that they were made with. */
+static void take_tls(struct net_server *server, struct tls_context *next)
+{
+	if (!next)
+		return;
+	tls_context_destroy(server->tls);
+	server->tls = next;
+}
+
 static void on_wake(uv_async_t *async)
 {
 	struct net_server *server = async->data;
@@ -77,7 +86,10 @@ static void on_wake(uv_async_t *async)
 	take_answers(server);
 	pthread_mutex_lock(&server->lock);
 	bool stop = server->stop_asked && !server->stopping;
+	struct tls_context *next = server->next_tls;
+	server->next_tls = NULL;
 	pthread_mutex_unlock(&server->lock);
+	take_tls(server, next);
 	if (stop)
 		begin_stop(server);
 	listener_adopt_incoming(server);
@@ -136,6 +148,8 @@ static struct net_server *create(const struct net_server_config *config)
 	server->host.budget.limit_bytes = server->host.limits.buffered_bytes;
 	server->host.routes = config->routes;
 	server->host.route_count = config->route_count;
+	server->host.gate = config->gate;
+	server->host.gate_user = config->gate_user;
 	server->host.dispatch = dispatch;
 	server->host.user = server;
 	pthread_mutex_init(&server->lock, NULL);
@@ -148,6 +162,7 @@ static void destroy(struct net_server *server)
 {
 	pool_destroy(server->pool);
 	tls_context_destroy(server->tls);
+	tls_context_destroy(server->next_tls);
 	buf_deinit(&server->plain);
 	pthread_cond_destroy(&server->adopted);
 	pthread_mutex_destroy(&server->lock);
@@ -223,6 +238,7 @@ int net_server_start(const struct net_server_config *config, struct net_server *
 	stats_register();
 	if (config->tls)
 		code = tls_context_create(config->tls, &server->tls, err);
+	server->has_tls = server->tls != NULL;
 	if (!code)
 		code = init_loop(server, err);
 	if (code) {
@@ -242,6 +258,24 @@ int net_server_start(const struct net_server_config *config, struct net_server *
 const char *net_server_address(const struct net_server *server)
 {
 	return server->address;
+}
+
+int net_server_set_tls(struct net_server *server, const struct net_tls_config *tls, struct err *err)
+{
+	struct tls_context *context, *unused;
+
+	if (!server->has_tls)
+		return err_set(err, ERR_INVALID, "TLS can be switched on only by a restart");
+	int code = tls_context_create(tls, &context, err);
+	if (code)
+		return code;
+	pthread_mutex_lock(&server->lock);
+	unused = server->next_tls;
+	server->next_tls = context;
+	uv_async_send(&server->wake);
+	pthread_mutex_unlock(&server->lock);
+	tls_context_destroy(unused);
+	return 0;
 }
 
 void net_server_stop(struct net_server *server)

@@ -22,6 +22,7 @@ struct net_server {
 	uv_timer_t timer;
 	pthread_t thread;
 	struct tls_context *tls; /* NULL: clear text */
+	bool has_tls;		 /* the same, for other threads */
 	struct pool *pool;
 	struct link *links;
 	struct link *marked; /* to be pumped before this callback of the loop ends */
@@ -36,7 +37,8 @@ struct net_server {
 	pthread_mutex_t lock;
 	pthread_cond_t adopted;
 	bool stop_asked;
-	struct listener *incoming; /* asked for by net_server_listen() */
+	struct tls_context *next_tls; /* to take the place of tls */
+	struct listener *incoming;    /* asked for by net_server_listen() */
 
 	char read_bytes[SERVER_READ_BYTES];
 };

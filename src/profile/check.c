@@ -12,6 +12,8 @@ struct profile_checker {
 
 static int out_of_range(struct err *err, const char *what, uint32_t index, uint32_t count)
 {
+	if (index == UINT32_MAX) /* a decoder's: the number as sent was none of a table's */
+		return err_set(err, ERR_INVALID, "%s index is outside its table", what);
 	return err_set(err, ERR_INVALID, "%s index %u is outside the table of %u", what, index,
 		       count);
 }

@@ -4,9 +4,19 @@
 
 #include <assert.h>
 #include <string.h>
+#include <sys/auxv.h>
 
-/* Where the hash of every row starts; any odd constant does. */
-#define HASH_SEED UINT64_C(0x2545f4914f6cdd1d)
+/* Where the hash of every row starts. Rows may come from a hostile request, whose sender shall not know
+ * which of them meet in one slot: the kernel gives each process random bytes. */
+static uint64_t hash_seed = UINT64_C(0x2545f4914f6cdd1d);
+
+__attribute__((constructor)) static void draw_hash_seed(void)
+{
+	const void *random = (const void *)(uintptr_t)getauxval(AT_RANDOM);
+
+	if (random)
+		memcpy(&hash_seed, random, sizeof(hash_seed));
+}
 
 static uint64_t hash_indices(uint64_t hash, const uint32_t *indices, uint32_t count)
 {
@@ -23,7 +33,7 @@ static bool indices_equal(const uint32_t *a, uint32_t a_count, const uint32_t *b
 static uint64_t hash_mapping(const void *ptr)
 {
 	const struct profile_mapping *row = ptr;
-	uint64_t hash = table_mix(HASH_SEED, row->memory_start);
+	uint64_t hash = table_mix(hash_seed, row->memory_start);
 
 	hash = table_mix(hash, row->memory_limit);
 	hash = table_mix(hash, row->file_offset);
@@ -43,7 +53,7 @@ static bool mapping_equal(const void *a_ptr, const void *b_ptr)
 static uint64_t hash_function(const void *ptr)
 {
 	const struct profile_function *row = ptr;
-	uint64_t hash = table_mix(HASH_SEED, (uint64_t)row->name << 32 | row->system_name);
+	uint64_t hash = table_mix(hash_seed, (uint64_t)row->name << 32 | row->system_name);
 
 	hash = table_mix(hash, row->filename);
 	return table_mix(hash, (uint64_t)row->start_line);
@@ -61,7 +71,7 @@ static bool function_equal(const void *a_ptr, const void *b_ptr)
 static uint64_t hash_location(const void *ptr)
 {
 	const struct profile_location *row = ptr;
-	uint64_t hash = table_mix(HASH_SEED, row->address);
+	uint64_t hash = table_mix(hash_seed, row->address);
 
 	hash = table_mix(hash, (uint64_t)row->mapping << 32 | row->line_count);
 	for (uint32_t i = 0; i < row->line_count; i++) {
@@ -110,7 +120,7 @@ static uint64_t double_bits(double real)
 static uint64_t hash_attribute(const void *ptr)
 {
 	const struct profile_attribute *row = ptr;
-	uint64_t hash = table_mix(HASH_SEED, (uint64_t)row->key << 32 | row->unit);
+	uint64_t hash = table_mix(hash_seed, (uint64_t)row->key << 32 | row->unit);
 
 	hash = table_mix(hash, row->value.kind);
 	hash = table_mix(hash, (uint64_t)row->value.number);
@@ -134,7 +144,7 @@ static uint64_t hash_stack(const void *ptr)
 	const struct profile_stack *row = ptr;
 
 	return row->count ? str_hash(str_make(row->locations, row->count * sizeof(*row->locations)))
-			  : HASH_SEED;
+			  : hash_seed;
 }
 
 static bool stack_equal(const void *a_ptr, const void *b_ptr)

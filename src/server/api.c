@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "server/pbjson.h"
+#include "server/settings.h"
 #include "server/speech.h"
 
 static struct metric errors_total =
@@ -60,6 +61,22 @@ static int check_time(const struct api_call *call, struct err *err)
 	return 0;
 }
 
+/* With the limits of the call's tenant. */
+static int call_method(const struct api_rpc *rpc, const struct api_call *call,
+		       const ProtobufCMessage *in, ProtobufCMessage *reply, struct err *err)
+{
+	struct api api = *call->api;
+	struct settings *settings = ingest_settings(api.ingest);
+
+	if (settings)
+		api.limits = &settings_policy(settings, call->tenant)->limits;
+	struct api_call limited = *call;
+	limited.api = &api;
+	int rc = rpc->method(&limited, in, reply, err);
+	settings_put(settings);
+	return rc;
+}
+
 static int run(const struct api_endpoint *endpoint, const struct net_request *request,
 	       const struct speech *speech, struct buf *out, int64_t *retry_ms, struct err *err)
 {
@@ -76,7 +93,7 @@ static int run(const struct api_endpoint *endpoint, const struct net_request *re
 	int rc = ingest_tenant(endpoint->api->ingest, request, &call.tenant, err);
 	rc = rc ? rc : speech_deadline(speech, request, &call.deadline_ns, err);
 	rc = rc ? rc : read_message(speech, request, endpoint, &in, err);
-	rc = rc ? rc : rpc->method(&call, in, reply, err);
+	rc = rc ? rc : call_method(rpc, &call, in, reply, err);
 	rc = rc ? rc : check_time(&call, err);
 	if (rc)
 		return rc;

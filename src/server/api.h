@@ -15,9 +15,9 @@ struct tenant_files;
 
 struct api {
 	struct store *store;
-	struct ingest *ingest; /* knows the tenant of a request, and takes pushes */
-	const struct server_limits *limits;
-	struct tenant_files *files; /* small things that are kept for a tenant */
+	struct ingest *ingest;		    /* knows the tenant of a request, and takes pushes */
+	const struct server_limits *limits; /* of who is asking, while a method runs */
+	struct tenant_files *files;	    /* small things that are kept for a tenant */
 };
 
 /* One request on its way through a method. */
@@ -47,7 +47,7 @@ struct api_rpc {
 struct api_endpoint {
 	const struct api *api;
 	const struct api_rpc *rpc;
-	size_t body_bytes; /* largest message; 0: the method's */
+	size_t body_bytes; /* largest message; 0: api_body_bytes() of the method */
 };
 
 /* A row of a service's table; request and response as protoc-c spells them, without __descriptor. */

@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "server/config_flags.h"
+#include "server/tls_config.h"
 
 int server_config_default(struct arena *arena, struct server_config *ret, struct err *err)
 {
@@ -13,6 +14,10 @@ int server_config_default(struct arena *arena, struct server_config *ret, struct
 void server_config_help(struct buf *out)
 {
 	config_help_flags(&server_config_schema, "-", out);
+	buf_cstr(out, "  -distributor.ingestion-relabeling-rules=YAML\n"
+		      "        limits.ingestion_relabeling_rules, a list of rules\n"
+		      "  -distributor.sample-type-relabeling-rules=YAML\n"
+		      "        limits.sample_type_relabeling_rules, a list of rules\n");
 }
 
 static int read_text(struct arena *arena, const struct server_config *config, struct str *ret,
@@ -53,6 +58,26 @@ static bool is_object_store(struct str backend)
 	return false;
 }
 
+/* "/cresset" */
+static int check_prefix(struct str prefix, struct err *err)
+{
+	if (prefix.len == 0 || (prefix.ptr[0] == '/' && prefix.ptr[prefix.len - 1] != '/' &&
+				str_find_char(prefix, '*') < 0))
+		return 0;
+	return err_set(err, ERR_INVALID,
+		       "server.http_path_prefix: \"%.*s\" does not begin with a slash",
+		       STR_ARG(prefix));
+}
+
+static void warn_of_grpc_tls(const struct config_decoder *dec, const struct server_config *config)
+{
+	const struct server_tls *tls = &config->http.grpc_tls;
+	if (dec->warn && tls->cert_file.len + tls->cert.len > 0)
+		dec->warn(dec->data,
+			  "server.grpc_tls_config: has no effect here; gRPC is served on the HTTP "
+			  "port, with the certificate of server.http_tls_config");
+}
+
 static int check(const struct config_decoder *dec, const struct server_config *config,
 		 struct err *err)
 {
@@ -72,8 +97,16 @@ static int check(const struct config_decoder *dec, const struct server_config *c
 	}
 	uint64_t size_bytes;
 	double share;
+	int version;
 	int rc = server_retention_size(config->limits.retention_size, &size_bytes, &share, err);
-	return rc ? rc : server_tls_check(&config->http.tls, err);
+	if (rc == 0)
+		rc = server_tls_check(&config->http.tls, err);
+	if (rc == 0)
+		rc = server_tls_version(config->http.tls_min_version, &version, err);
+	if (rc == 0)
+		rc = check_prefix(config->http.path_prefix, err);
+	warn_of_grpc_tls(dec, config);
+	return rc;
 }
 
 int server_config_load(struct arena *arena, int argc, char *const *argv,
@@ -98,5 +131,9 @@ int server_config_load(struct arena *arena, int argc, char *const *argv,
 			rc = config_flags(&server_config_schema, arena, ret, args.count, args.items,
 					  NULL, err);
 	}
+	rc = rc ? rc : server_args_yaml(&dec, &args, ret, err);
+	/* As Go's server takes it, "/cresset/" is the same. */
+	while (rc == 0 && str_ends_with(ret->http.path_prefix, STR("/")))
+		ret->http.path_prefix.len--;
 	return rc ? rc : check(&dec, ret, err);
 }

@@ -11,8 +11,8 @@ static const char *const families[] = {
 	"distributor.ring",
 	"distributor.health",
 	"distributor.push",
-	"distributor.ingestion-rate",
-	"distributor.ingestion-burst",
+	"distributor.ingestion-artificial",
+	"distributor.client-cleanup",
 	"distributor.ingestion-tenant",
 	"distributor.aggregation",
 	"distributor.zone",
@@ -56,7 +56,6 @@ static const char *const families[] = {
 	"adaptive-placement",
 	"symbolizer",
 	"tracing.",
-	"runtime-config.",
 	"tenant-settings.",
 	"admin-server.",
 	"embedded-grafana.",
@@ -85,24 +84,34 @@ static const char *const families[] = {
 	"server.grpc-max-send",
 	"server.grpc-max-concurrent",
 	"server.grpc.",
-	"server.grpc-tls",
 	"server.http-listen-network",
 	"server.http-write-timeout",
-	"server.path-prefix",
 	"server.register",
 	"server.log-",
-	"server.tls-",
 	"server.proxy",
-	"validation.max-profile-size",
-	"validation.max-profile-stacktrace-sample",
+	"validation.enforce",
+	"server.throughput",
+	"server.trace",
+	"server.cluster-validation",
+	"blocks-storage.",
+	"consul.",
+	"etcd.",
+	"ring.",
+	"multi.",
+	"config.show_banner",
+	"storage.storage-prefix",
 	"validation.max-sessions",
-	"validation.max-local-series",
-	"validation.max-global-series",
 	"architecture.",
 	"shutdown-delay",
 	"show-banner",
 	"validation.recording-rules",
-	"ingestion-relabeling",
+};
+
+static const struct {
+	const char *flag, *key;
+} yaml_flags[SERVER_YAML_FLAGS] = {
+	{"distributor.ingestion-relabeling-rules", "ingestion_relabeling_rules"},
+	{"distributor.sample-type-relabeling-rules", "sample_type_relabeling_rules"},
 };
 
 static struct str flag_name(const char *arg)
@@ -149,25 +158,63 @@ static void warn(const struct config_decoder *dec, struct str name)
 		dec->warn(dec->data, text);
 }
 
+static int yaml_flag(struct str name)
+{
+	for (int i = 0; i < SERVER_YAML_FLAGS; i++)
+		if (name.ptr && str_equal(name, str_of(yaml_flags[i].flag)))
+			return i;
+	return -1;
+}
+
+int server_args_yaml(const struct config_decoder *dec, const struct server_args *args,
+		     struct server_config *config, struct err *err)
+{
+	int rc = 0;
+
+	for (int i = 0; i < SERVER_YAML_FLAGS && !rc; i++) {
+		struct config_decoder mine = *dec;
+		struct config_node *rules, *limits;
+		struct str place = arena_printf(dec->arena, "flag -%s", yaml_flags[i].flag);
+		if (!args->yaml[i] || !place.ptr)
+			continue;
+		rc = config_parse(dec->arena, place.ptr, str_of(args->yaml[i]), &rules, err);
+		rc = rc ? rc : config_map_create(dec->arena, &limits, err);
+		rc = rc ? rc
+			: config_map_add(dec->arena, limits, str_of(yaml_flags[i].key), rules, err);
+		rc = rc ? rc
+			: config_decode(&mine, &server_limits_schema, limits, &config->limits, err);
+	}
+	return rc;
+}
+
 int server_args_split(const struct config_decoder *dec, int argc, char *const *argv,
 		      struct server_args *ret, struct err *err)
 {
 	char **items = arena_zalloc(dec->arena, (size_t)argc + 1, sizeof(*items));
 	int count = 0;
 
+	*ret = (struct server_args){0};
 	if (!items)
 		return err_set(err, ERR_NOMEM, "no memory for the flags");
 	for (int i = 0; i < argc; i++) {
 		struct str name = flag_name(argv[i]);
+		bool has_value = name.ptr && name.ptr[name.len] == '=';
+		int yaml = yaml_flag(name);
+		if (yaml >= 0 && !has_value && i + 1 == argc)
+			return err_set(err, ERR_INVALID, "flag needs an argument: %s", argv[i]);
+		if (yaml >= 0) {
+			ret->yaml[yaml] = has_value ? name.ptr + name.len + 1 : argv[++i];
+			continue;
+		}
 		if (!is_of_a_cluster(name)) {
 			items[count++] = argv[i];
 			continue;
 		}
 		warn(dec, name);
-		bool has_value = name.ptr[name.len] == '=';
 		if (!has_value && i + 1 < argc && argv[i + 1][0] != '-')
 			i++;
 	}
-	*ret = (struct server_args){items, count};
+	ret->items = items;
+	ret->count = count;
 	return 0;
 }

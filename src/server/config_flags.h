@@ -3,16 +3,35 @@
 
 #include "server/server.h"
 
+/* Flags whose value is YAML: lists of rules. */
+enum { SERVER_YAML_FLAGS = 2 };
+
 struct server_args {
 	char **items;
 	int count;
+	const char *yaml[SERVER_YAML_FLAGS]; /* the last one given of each, or NULL */
 };
+
+/* Puts those over the configuration. ERR_INVALID names the flag. */
+MUST_USE int server_args_yaml(const struct config_decoder *dec, const struct server_args *args,
+			      struct server_config *config, struct err *err);
 
 /* Takes out the flags that only a cluster needs (with their values), each with one warning. */
 MUST_USE int server_args_split(const struct config_decoder *dec, int argc, char *const *argv,
 			       struct server_args *ret, struct err *err);
 
 extern const struct config_schema server_config_schema;
+/* Key "limits", also that of one tenant in the runtime configuration. */
+extern const struct config_schema server_limits_schema;
+/* Key "auth". */
+extern const struct config_schema server_auth_schema;
+
+/* A row for a key that is known and does nothing here. */
+#define IGNORED(key_)                                 \
+	{                                             \
+		.key = (key_), .type = CONFIG_IGNORED \
+	}
+
 /* The schema's own check of server.http_tls_config, for what flags made of it. */
 MUST_USE int server_tls_check(const void *tls, struct err *err);
 

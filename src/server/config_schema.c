@@ -2,78 +2,9 @@
  * configuration") as far as one process needs it. What only a cluster needs is
  * IGNORED: accepted, with a warning. */
 #include "server/config_flags.h"
-
-/* ---- limits.ingestion_relabeling_rules ---- */
-
-static const struct config_row relabel_rows[] = {
-	{.key = "action",
-	 .type = CONFIG_STRING,
-	 CONFIG_FIELD(server_relabel_row, action),
-	 .fallback = "replace",
-	 .help = "replace, keep, drop, keepequal, dropequal, hashmod, labelmap, labeldrop, "
-		 "labelkeep, lowercase or uppercase"},
-	{.key = "regex",
-	 .type = CONFIG_STRING,
-	 CONFIG_FIELD(server_relabel_row, regex),
-	 .fallback = "(.*)",
-	 .help = "anchored at both ends"},
-	{.key = "separator",
-	 .type = CONFIG_STRING,
-	 CONFIG_FIELD(server_relabel_row, separator),
-	 .fallback = ";",
-	 .help = "between the values of source_labels"},
-	{.key = "replacement",
-	 .type = CONFIG_STRING,
-	 CONFIG_FIELD(server_relabel_row, replacement),
-	 .fallback = "$1",
-	 .help = "$1, ${1} and ${name} are groups of regex"},
-	{.key = "target_label",
-	 .type = CONFIG_STRING,
-	 CONFIG_FIELD(server_relabel_row, target_label),
-	 .help = "the label that is written"},
-	{.key = "source_labels",
-	 .type = CONFIG_STRINGS,
-	 CONFIG_FIELD(server_relabel_row, source_labels),
-	 .help = "the labels that are read"},
-	{.key = "modulus",
-	 .type = CONFIG_UINT,
-	 CONFIG_FIELD(server_relabel_row, modulus),
-	 .help = "of hashmod"},
-};
-
-static int check_relabel_row(const void *target, struct err *err)
-{
-	struct relabel *relabel = NULL;
-	struct relabel_rule_spec spec = server_relabel_spec(target);
-	int rc = relabel_create(&spec, 1, &relabel, err);
-	relabel_destroy(relabel);
-	return rc;
-}
-
-static const struct config_schema relabel_schema =
-	CONFIG_SCHEMA("ingestion_relabeling_rules", server_relabel_row, relabel_rows,
-		      .check = check_relabel_row);
-
-struct relabel_rule_spec server_relabel_spec(const struct server_relabel_row *row)
-{
-	return (struct relabel_rule_spec){
-		.action = row->action,
-		.regex = row->regex,
-		.source_labels = row->source_labels.items,
-		.source_count = row->source_labels.count,
-		.separator = row->separator,
-		.target_label = row->target_label,
-		.replacement = row->replacement,
-		.modulus = row->modulus,
-	};
-}
+#include "server/tls_config.h"
 
 /* ---- server ---- */
-
-#define IGNORED(key_)                                 \
-	{                                             \
-		.key = (key_), .type = CONFIG_IGNORED \
-	}
 
 static const struct config_row tls_rows[] = {
 	{.key = "cert_file",
@@ -95,15 +26,35 @@ static const struct config_row tls_rows[] = {
 	 .type = CONFIG_STRING,
 	 CONFIG_FIELD(server_tls, client_auth_type),
 	 .flag = "client-auth",
-	 .help = "RequireAndVerifyClientCert asks every client for one"},
+	 .help = "NoClientCert, RequestClientCert, RequireAnyClientCert, "
+		 "VerifyClientCertIfGiven or RequireAndVerifyClientCert"},
+	{.key = "cert",
+	 .type = CONFIG_STRING,
+	 CONFIG_FIELD(server_tls, cert),
+	 .help = "the certificate itself, PEM"},
+	{.key = "key",
+	 .type = CONFIG_STRING,
+	 CONFIG_FIELD(server_tls, key),
+	 .secret = true,
+	 .help = "the key itself, PEM"},
+	{.key = "client_ca",
+	 .type = CONFIG_STRING,
+	 CONFIG_FIELD(server_tls, client_ca),
+	 .help = "the authorities themselves, PEM"},
 };
 
 int server_tls_check(const void *target, struct err *err)
 {
 	const struct server_tls *tls = target;
-	if ((tls->cert_file.len > 0) != (tls->key_file.len > 0))
+	enum net_client_auth auth;
+	if ((tls->cert_file.len > 0 && tls->cert.len > 0) ||
+	    (tls->key_file.len > 0 && tls->key.len > 0) ||
+	    (tls->client_ca_file.len > 0 && tls->client_ca.len > 0))
+		return err_set(err, ERR_INVALID,
+			       "of cert, key and client_ca each is given as text or as _file");
+	if ((tls->cert_file.len + tls->cert.len > 0) != (tls->key_file.len + tls->key.len > 0))
 		return err_set(err, ERR_INVALID, "cert_file and key_file go together");
-	return 0;
+	return server_client_auth(tls->client_auth_type, &auth, err);
 }
 
 static const struct config_schema tls_schema =
@@ -135,6 +86,26 @@ static const struct config_row http_rows[] = {
 	 CONFIG_FIELD(server_http, tls),
 	 .section = &tls_schema,
 	 .flag = "http-tls-"},
+	{.key = "grpc_tls_config",
+	 .type = CONFIG_SECTION,
+	 CONFIG_FIELD(server_http, grpc_tls),
+	 .section = &tls_schema,
+	 .flag = "grpc-tls-"},
+	{.key = "tls_cipher_suites",
+	 .type = CONFIG_STRING,
+	 CONFIG_FIELD(server_http, tls_cipher_suites),
+	 .flag = "tls-cipher-suites",
+	 .help = "cipher suites by their IANA names, split at commas; empty: OpenSSL's"},
+	{.key = "tls_min_version",
+	 .type = CONFIG_STRING,
+	 CONFIG_FIELD(server_http, tls_min_version),
+	 .flag = "tls-min-version",
+	 .help = "VersionTLS10, VersionTLS11, VersionTLS12 or VersionTLS13; empty: 12"},
+	{.key = "http_path_prefix",
+	 .type = CONFIG_STRING,
+	 CONFIG_FIELD(server_http, path_prefix),
+	 .flag = "path-prefix",
+	 .help = "in front of every path, as a reverse proxy may have it"},
 	{.key = "http_server_read_timeout",
 	 .type = CONFIG_DURATION,
 	 CONFIG_FIELD(server_http, read_timeout_ns),
@@ -172,12 +143,8 @@ static const struct config_row http_rows[] = {
 	IGNORED("http_server_write_timeout"),
 	IGNORED("http_server_read_header_timeout"),
 	IGNORED("http_log_closed_connections_without_response_enabled"),
-	IGNORED("http_path_prefix"),
 	IGNORED("register_instrumentation"),
 	IGNORED("report_grpc_codes_in_instrumentation_label_enabled"),
-	IGNORED("tls_cipher_suites"),
-	IGNORED("tls_min_version"),
-	IGNORED("grpc_tls_config"),
 	IGNORED("grpc_listen_network"),
 	IGNORED("grpc_listen_address"),
 	IGNORED("grpc_listen_port"),
@@ -202,155 +169,6 @@ static const struct config_row http_rows[] = {
 };
 
 static const struct config_schema http_schema = CONFIG_SCHEMA("server", server_http, http_rows);
-
-/* ---- limits.retention_overrides ---- */
-
-static const struct config_row retention_rows[] = {
-	{.key = "retention_period",
-	 .type = CONFIG_DURATION,
-	 CONFIG_FIELD(server_retention_row, period_ns),
-	 CONFIG_PRESENCE(server_retention_row, has_period),
-	 .help = "older profiles of this tenant are deleted; 0: never"},
-	{.key = "retention_size",
-	 .type = CONFIG_SIZE,
-	 CONFIG_FIELD(server_retention_row, size_bytes),
-	 .help = "most that this tenant takes on disk; 0: only the limit of all holds"},
-};
-
-static const struct config_schema retention_schema =
-	CONFIG_SCHEMA("retention_overrides", server_retention_row, retention_rows);
-
-static int check_limits(const void *target, struct err *err)
-{
-	const struct server_limits *limits = target;
-	uint64_t size_bytes;
-	double share;
-	return server_retention_size(limits->retention_size, &size_bytes, &share, err);
-}
-
-/* ---- limits ---- */
-
-#define LIMIT(key_, type_, field_, flag_, help_)                                     \
-	{                                                                            \
-		.key = (key_), .type = (type_), CONFIG_FIELD(server_limits, field_), \
-		.flag = (flag_), .help = (help_)                                     \
-	}
-
-static const struct config_row limits_rows[] = {
-	LIMIT("ingestion_body_limit_mb", CONFIG_FLOAT, ingestion_body_mb,
-	      "distributor.ingestion-body-limit-mb", "largest request, unpacked, MiB; 0: 100"),
-	LIMIT("max_label_names_per_series", CONFIG_UINT, label_names,
-	      "validation.max-label-names-per-series", "labels of one series; 0: the default"),
-	LIMIT("max_label_name_length", CONFIG_UINT, label_name_bytes,
-	      "validation.max-length-label-name", "bytes of a label's name; 0: the default"),
-	LIMIT("max_label_value_length", CONFIG_UINT, label_value_bytes,
-	      "validation.max-length-label-value", "bytes of a label's value; 0: the default"),
-	LIMIT("max_profile_symbol_value_length", CONFIG_UINT, symbol_bytes,
-	      "validation.max-profile-symbol-value-length", "names are cut there; 0: the default"),
-	LIMIT("max_profile_stacktrace_depth", CONFIG_UINT, stack_depth,
-	      "validation.max-profile-stacktrace-depth", "stacks are cut there; 0: the default"),
-	LIMIT("reject_older_than", CONFIG_DURATION, reject_older_ns, "validation.reject-older-than",
-	      "age from which samples are refused; 0: any age is taken"),
-	LIMIT("reject_newer_than", CONFIG_DURATION, reject_newer_ns, "validation.reject-newer-than",
-	      "samples further ahead of our clock are refused; 0: the default"),
-	LIMIT("max_query_length", CONFIG_DURATION, query_length_ns, "querier.max-query-length",
-	      "longest time range of a query; 0: any"),
-	LIMIT("max_query_lookback", CONFIG_DURATION, query_lookback_ns,
-	      "querier.max-query-lookback", "queries are clipped to this age; 0: no clipping"),
-	{.key = "max_flamegraph_nodes_default",
-	 .type = CONFIG_INT,
-	 CONFIG_FIELD(server_limits, flame_nodes_default),
-	 .fallback = "8192",
-	 .min = 0,
-	 .max = 1e9,
-	 .flag = "querier.max-flamegraph-nodes-default",
-	 .help = "nodes when a query names no number"},
-	{.key = "max_flamegraph_nodes_max",
-	 .type = CONFIG_INT,
-	 CONFIG_FIELD(server_limits, flame_nodes_max),
-	 .fallback = "1048576",
-	 .min = 0,
-	 .max = 1e9,
-	 .flag = "querier.max-flamegraph-nodes-max",
-	 .help = "most nodes a query may ask for; 0: any"},
-	{.key = "retention_period",
-	 .type = CONFIG_DURATION,
-	 CONFIG_FIELD(server_limits, retention_ns),
-	 .fallback = "31d",
-	 .flag = "retention-period",
-	 .help = "older profiles are deleted; 0: never"},
-	LIMIT("compactor_blocks_retention_period", CONFIG_DURATION, blocks_retention_ns,
-	      "compactor.blocks-retention-period", "the same, as Pyroscope 1.x calls it"),
-	{.key = "retention_size",
-	 .type = CONFIG_STRING,
-	 CONFIG_FIELD(server_limits, retention_size),
-	 .fallback = "50%",
-	 .flag = "retention-size",
-	 .help = "most that the store takes on disk, 20GiB or a share of its file system; the "
-		 "oldest "
-		 "days are deleted; 0: any"},
-	{.key = "retention_overrides",
-	 .type = CONFIG_NAMED,
-	 CONFIG_FIELD(server_limits, retention_rows),
-	 .section = &retention_schema,
-	 .help = "retention_period and retention_size of single tenants"},
-	{.key = "ingestion_relabeling_rules",
-	 .type = CONFIG_SECTIONS,
-	 CONFIG_FIELD(server_limits, relabel_rules),
-	 .section = &relabel_schema,
-	 .help = "rules for the labels of what comes in"},
-	IGNORED("ingestion_rate_mb"),
-	IGNORED("ingestion_burst_size_mb"),
-	IGNORED("ingestion_limit"),
-	IGNORED("ingestion_tenant_shard_size"),
-	IGNORED("ingestion_relabeling_default_rules_position"),
-	IGNORED("sample_type_relabeling_rules"),
-	IGNORED("disable_label_sanitization"),
-	IGNORED("distributor_sampling"),
-	IGNORED("distributor_usage_groups"),
-	IGNORED("distributor_aggregation_window"),
-	IGNORED("distributor_aggregation_period"),
-	IGNORED("max_profile_size_bytes"),
-	IGNORED("max_profile_stacktrace_samples"),
-	IGNORED("max_profile_stacktrace_sample_labels"),
-	IGNORED("max_sessions_per_series"),
-	IGNORED("max_local_series_per_tenant"),
-	IGNORED("max_global_series_per_tenant"),
-	IGNORED("max_query_parallelism"),
-	IGNORED("max_async_query_concurrency"),
-	IGNORED("max_flamegraph_nodes_on_select_merge_profile"),
-	IGNORED("query_analysis_enabled"),
-	IGNORED("query_analysis_series_enabled"),
-	IGNORED("query_sanitize_on_merge"),
-	IGNORED("query_tree_enabled"),
-	IGNORED("enable_query_backend"),
-	IGNORED("split_queries_by_interval"),
-	IGNORED("querier_split_queries_by_interval"),
-	IGNORED("async_ingest"),
-	IGNORED("write_path"),
-	IGNORED("write_path_compression"),
-	IGNORED("write_path_ingester_weight"),
-	IGNORED("write_path_segment_writer_weight"),
-	IGNORED("write_path_segment_writer_timeout"),
-	IGNORED("read_path_overrides"),
-	IGNORED("adaptive_placement_tenant_shards"),
-	IGNORED("recording_rules"),
-	IGNORED("max_recording_rules"),
-	IGNORED("symbolizer"),
-	IGNORED("store_gateway_tenant_shard_size"),
-	IGNORED("compactor_split_and_merge_shards"),
-	IGNORED("compactor_split_and_merge_stage_size"),
-	IGNORED("compactor_split_groups"),
-	IGNORED("compactor_tenant_shard_size"),
-	IGNORED("compactor_partial_block_deletion_delay"),
-	IGNORED("compactor_downsampler_enabled"),
-	IGNORED("s3_sse_type"),
-	IGNORED("s3_sse_kms_key_id"),
-	IGNORED("s3_sse_kms_encryption_context"),
-};
-
-static const struct config_schema limits_schema =
-	CONFIG_SCHEMA("limits", server_limits, limits_rows, .check = check_limits);
 
 /* ---- the whole ---- */
 
@@ -377,7 +195,7 @@ static const struct config_row top_rows[] = {
 	{TOP("log.format", CONFIG_ENUM, http.log_format), .fallback = "logfmt",
 	 .choices = log_formats, .flag = "log.format", .flag_only = true,
 	 .help = "how its lines look"},
-	{TOP("limits", CONFIG_SECTION, limits), .section = &limits_schema, .flag = ""},
+	{TOP("limits", CONFIG_SECTION, limits), .section = &server_limits_schema, .flag = ""},
 	{TOP("pyroscopedb.data_path", CONFIG_STRING, data_path), .flag = "pyroscopedb.data-path",
 	 .help = "directory of the store (./data)"},
 	{TOP("pyroscopedb.min_free_disk_gb", CONFIG_FLOAT, free_gib), .fallback = "10", .min = 0,
@@ -407,6 +225,12 @@ static const struct config_row top_rows[] = {
 	{TOP("symbols.debuginfod_url", CONFIG_STRING, debuginfod_url),
 	 .flag = "symbols.debuginfod-url",
 	 .help = "debuginfod server to fetch symbols from for frames without a name; empty: none"},
+	{TOP("runtime_config.file", CONFIG_STRINGS, runtime_files), .flag = "runtime-config.file",
+	 .help = "files with limits of single tenants (overrides), read again while running"},
+	{TOP("runtime_config.period", CONFIG_DURATION, runtime_period_ns), .fallback = "10s",
+	 .min = 0, .max = 86400, .flag = "runtime-config.reload-period",
+	 .help = "how often; 0: only at SIGHUP"},
+	{TOP("auth", CONFIG_SECTION, auth), .section = &server_auth_schema},
 	{TOP("multitenancy_enabled", CONFIG_BOOL, multitenancy),
 	 .flag = "auth.multitenancy-enabled",
 	 .help = "take the tenant from the header X-Scope-OrgID and refuse requests without"},
@@ -444,7 +268,6 @@ static const struct config_row top_rows[] = {
 	IGNORED("memberlist"),
 	IGNORED("tracing"),
 	IGNORED("overrides_exporter"),
-	IGNORED("runtime_config"),
 	IGNORED("compaction_worker"),
 	IGNORED("tenant_settings"),
 	IGNORED("show_banner"),

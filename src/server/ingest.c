@@ -5,7 +5,10 @@
 #include "base/metrics.h"
 #include "server/ingest_convert.h"
 #include "server/ingest_discard.h"
+#include "server/ingest_admit.h"
 #include "server/ingest_private.h"
+#include "server/settings.h"
+#include "server/usage.h"
 
 static struct metric samples_stored =
 	METRIC_COUNTER_INIT("cresset_ingest_samples_total", NULL, "Samples (events) stored");
@@ -37,7 +40,8 @@ int ingest_create(const struct ingest_config *config, struct store *store, struc
 	ingest->config = *config;
 	ingest->config.rules = NULL; /* compiled below, and the caller's */
 	ingest->store = store;
-	rc = relabel_create(config->rules, config->rule_count, &ingest->relabel, err);
+	rc = senders_create(&ingest->senders, err);
+	rc = rc ? rc : relabel_create(config->rules, config->rule_count, &ingest->relabel, err);
 	if (rc) {
 		ingest_destroy(ingest);
 		return rc;
@@ -58,6 +62,7 @@ void ingest_destroy(struct ingest *ingest)
 	if (!ingest)
 		return;
 	relabel_destroy(ingest->relabel);
+	senders_destroy(ingest->senders);
 	mem_free(ingest);
 }
 
@@ -79,15 +84,47 @@ static int write_rows(struct ingest *ingest, const struct store_batch *rows,
 	return rc;
 }
 
+static int convert_and_write(struct ingest *ingest, const struct ingest_rules *rules,
+			     struct str tenant, const struct profile_batch *batch,
+			     struct arena *arena, struct ingest_result *result, struct err *err)
+{
+	struct store_batch rows = {.tenant = tenant};
+	int rc = ingest_convert(rules, batch, clock_real_ns(), arena, &rows, result, err);
+
+	rc = rc ? rc : write_rows(ingest, &rows, result, err);
+	if (!rc)
+		usage_tally_count(rules->config->tally, tenant);
+	return rc;
+}
+
 int ingest_batch(struct ingest *ingest, struct str tenant, enum ingest_naming naming,
 		 const struct profile_batch *batch, struct arena *arena,
 		 struct ingest_result *result, struct err *err)
 {
-	const struct ingest_rules rules = {&ingest->config, ingest->relabel, naming};
-	struct store_batch rows = {.tenant = tenant};
-	int rc;
+	struct ingest_rules rules = {&ingest->config, ingest->relabel, naming};
 
 	*result = (struct ingest_result){0};
-	rc = ingest_convert(&rules, batch, clock_real_ns(), arena, &rows, result, err);
-	return rc ? rc : write_rows(ingest, &rows, result, err);
+	if (!ingest->settings)
+		return convert_and_write(ingest, &rules, tenant, batch, arena, result, err);
+	struct settings *settings = settings_get(ingest->settings);
+	const struct policy *policy = settings_policy(settings, tenant);
+	struct ingest_config config = policy->ingest;
+	rules.config = &config;
+	rules.relabel = policy->relabel;
+	config.tenant_state = settings_tenant_state(ingest->settings, tenant);
+	int rc = usage_tally_create(policy->groups, arena, &config.tally, err);
+	rc = rc ? rc : ingest_admit(&config, &policy->limits, batch, result, err);
+	rc = rc ? rc : convert_and_write(ingest, &rules, tenant, batch, arena, result, err);
+	settings_put(settings);
+	return rc;
+}
+
+struct settings *ingest_settings(const struct ingest *ingest)
+{
+	return ingest->settings ? settings_get(ingest->settings) : NULL;
+}
+
+void ingest_use_settings(struct ingest *ingest, struct settings_box *settings)
+{
+	ingest->settings = settings;
 }

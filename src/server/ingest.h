@@ -17,10 +17,16 @@
 #include "server/relabel.h"
 #include "store/engine.h"
 
-#define INGEST_GRPC_PATH \
-	"/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
-#define INGEST_HTTP_PATH   "/v1development/profiles"
-#define INGEST_LEGACY_PATH "/ingest" /* and behind /pyroscope */
+/* The service's package and path as they were named over time; what comes is known by its bytes, since
+ * senders of 1.3 were seen on the newer path. */
+#define INGEST_GRPC_PATH_OF(version) \
+	"/opentelemetry.proto.collector.profiles." version ".ProfilesService/Export"
+#define INGEST_GRPC_PATH_V1	      INGEST_GRPC_PATH_OF("v1")
+#define INGEST_GRPC_PATH_EXPERIMENTAL INGEST_GRPC_PATH_OF("v1experimental")
+#define INGEST_GRPC_PATH	      INGEST_GRPC_PATH_OF("v1development")
+#define INGEST_HTTP_PATH_EXPERIMENTAL "/v1experimental/profiles"
+#define INGEST_HTTP_PATH	      "/v1development/profiles"
+#define INGEST_LEGACY_PATH	      "/ingest" /* and behind /pyroscope */
 
 /* 0 in a limit means none. */
 struct ingest_config {
@@ -48,7 +54,23 @@ struct ingest_config {
 	uint64_t time_precision_ns;
 	uint64_t
 		retry_ns; /* what RetryInfo and Retry-After tell a client at overload, default 5 s */
+
+	/* Limits that Pyroscope has and we by default have not. */
+	double rate_bytes, burst_bytes; /* of a tenant per second, by profile_size_bytes() */
+	uint64_t profile_bytes;		/* one profile's, by the same */
+	uint32_t profile_samples;	/* of one profile */
+	uint32_t sample_labels;		/* attributes of one sample */
+	uint32_t series;		/* of a tenant, new ones above it are refused */
+
+	/* Set for one request by the settings; all may be NULL. */
+	const struct relabel *sample_types;
+	const struct usage_groups *groups;
+	struct tenant_state *tenant_state;
+	struct usage_tally *tally;
 };
+
+struct settings_box;
+struct settings;
 
 void ingest_config_default(struct ingest_config *config);
 
@@ -58,6 +80,11 @@ struct ingest;
 MUST_USE int ingest_create(const struct ingest_config *config, struct store *store,
 			   struct ingest **ret, struct err *err);
 void ingest_destroy(struct ingest *ingest); /* NULL is fine */
+/* From now on limits and rules are those of the tenant in the present settings; of the config of ingest_create only
+ * what is not a tenant's counts. Call it before the first request; the box must outlive the ingest. */
+void ingest_use_settings(struct ingest *ingest, struct settings_box *settings);
+/* The present settings, to be given back with settings_put(); NULL when there are none. */
+struct settings *ingest_settings(const struct ingest *ingest);
 
 /* Handlers for net_route rows; user is the struct ingest. Route the paths above to them with
  * method POST (other methods are answered 405). */
@@ -81,14 +108,18 @@ struct ingest_result {
 	uint64_t samples;	    /* stored */
 	uint64_t rejected_profiles; /* with nothing of theirs stored */
 	uint64_t rejected_samples;
-	char reason[256]; /* the first one, "" if none */
-	bool retry;	  /* after an error: the same may go well later (disk full, store busy) */
+	char reason[256];  /* the first one, "" if none */
+	bool retry;	   /* after an error: the same may go well later (disk full, store busy) */
+	uint64_t retry_ns; /* then: when; 0: the config's retry_ns */
 };
 
 /* The tenant of a request. ERR_UNAUTHENTICATED without a needed header, ERR_INVALID for an id with
  * bytes outside [a-zA-Z0-9!_.*'()-], "." or "..", or over 150 bytes. */
 MUST_USE int ingest_tenant(const struct ingest *ingest, const struct net_request *request,
 			   struct str *ret, struct err *err);
+/* Is a message (unpacked) within the tenant's limits.ingestion_body_limit_mb? ERR_LIMIT says the limit. */
+MUST_USE int ingest_check_message(const struct ingest *ingest, struct str tenant, size_t len,
+				  struct err *err);
 /* Converts and writes; what every way of pushing profiles ends in. The batch passed profile_check().
  * Works in the arena. ERR_LIMIT (disk full, memory), ERR_IO, ERR_NOMEM: nothing was stored. */
 MUST_USE int ingest_batch(struct ingest *ingest, struct str tenant, enum ingest_naming naming,

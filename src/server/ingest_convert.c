@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "server/ingest_admit.h"
 #include "server/ingest_columns.h"
 #include "server/ingest_frames.h"
 #include "server/ingest_series.h"
@@ -31,6 +32,7 @@ struct converter {
 struct group {
 	int64_t series;
 	enum discard reason;
+	uint64_t usage; /* usage groups, as bits */
 };
 
 /* One profile at work. */
@@ -64,7 +66,7 @@ static void discard(struct converter *c, struct job *job, enum discard reason, u
 	if (events == 0)
 		return;
 	discard_count(reason, events);
-	if (reason == DISCARD_RELABEL)
+	if (reason == DISCARD_RELABEL || reason == DISCARD_SAMPLING)
 		return;
 	job->refused += events;
 	c->result->rejected_samples += events;
@@ -76,12 +78,13 @@ static uint64_t event_count(const struct profile_sample *sample)
 	return sample->time_count > sample->value_count ? sample->time_count : sample->value_count;
 }
 
-static void discard_profile(struct converter *c, const struct profile *profile, const char *why)
+static void discard_profile(struct converter *c, const struct profile *profile, enum discard reason,
+			    const char *why)
 {
 	uint64_t events;
 
 	profile_total(profile, &events);
-	discard_count(DISCARD_NO_TYPE, events);
+	discard_count(reason, events);
 	c->result->rejected_profiles++;
 	c->result->rejected_samples += events;
 	note_reason(c, why);
@@ -123,6 +126,50 @@ static int sort_attrs(struct converter *c, const struct profile_sample *sample,
 	return rc;
 }
 
+/* The same profile again (a retry) is decided the same. */
+static bool is_sampled(const struct job *job, const struct group *group, double probability)
+{
+	const struct profile *profile = job->profile;
+	struct {
+		uint64_t time_ns, samples, series;
+		uint8_t id[16];
+	} what = {profile->time_ns, profile->sample_count, (uint64_t)group->series, {0}};
+
+	memcpy(what.id, profile->profile_id, sizeof(what.id));
+	return (double)str_hash(str_make(&what, sizeof(what))) < probability * (double)UINT64_MAX;
+}
+
+/* Quotas and sampling of usage groups. */
+static void use_groups(const struct converter *c, const struct job *job, struct group *group)
+{
+	const struct usage_match *usage = &c->series.usage;
+
+	group->usage = usage->groups;
+	if (group->series == SERIES_DISCARDED)
+		return;
+	if (usage->refused)
+		group->reason = DISCARD_QUOTA;
+	else if (usage->probability < 1 && !is_sampled(job, group, usage->probability))
+		group->reason = DISCARD_SAMPLING;
+	if (group->reason != DISCARDS)
+		group->series = SERIES_DISCARDED;
+}
+
+static void count_usage(struct converter *c, const struct group *group, uint64_t stored,
+			uint64_t discarded)
+{
+	struct relabel_labels labels = {.arena = c->arena};
+
+	if (!c->config->tally)
+		return;
+	if (group->series != SERIES_DISCARDED) {
+		const struct series *series = &c->series.list[group->series];
+		labels.items = (struct store_label *)series->labels;
+		labels.count = series->label_count;
+	}
+	usage_tally_add(c->config->tally, group->usage, &labels, stored, discarded);
+}
+
 static int new_group(struct converter *c, struct job *job, uint32_t label_count, struct err *err)
 {
 	struct group *grown = arena_grow(c->arena, job->groups, &job->group_cap,
@@ -135,9 +182,11 @@ static int new_group(struct converter *c, struct job *job, uint32_t label_count,
 	job->groups = grown;
 	rc = series_find(&c->series, job->base, c->dict, c->label_attrs, label_count, &job->type,
 			 &group.series, &group.reason, err);
-	if (!rc)
-		grown[job->group_count++] = group;
-	return rc;
+	if (rc)
+		return rc;
+	use_groups(c, job, &group);
+	grown[job->group_count++] = group;
+	return 0;
 }
 
 /* The group of the attributes just sorted. Group 0 is that of none, made first. */
@@ -255,11 +304,42 @@ static int convert_sample(struct converter *c, struct job *job, const struct pro
 		return rc;
 	if (group->series == SERIES_DISCARDED) {
 		discard(c, job, group->reason, event_count(sample));
+		count_usage(c, group, 0, event_count(sample));
 		return 0;
 	}
+	if (series_is_refused(&c->series, group->series)) {
+		discard(c, job, DISCARD_SERIES, event_count(sample));
+		count_usage(c, group, 0, event_count(sample));
+		return 0;
+	}
+	uint64_t stored = job->stored, refused = job->refused;
 	rc = frames_node(c->frames, sample->stack, &row.node, err);
 	rc = rc ? rc : columns_fill(&c->columns, &values, &row, err);
-	return rc ? rc : add_events(c, job, sample, group->series, &row, err);
+	rc = rc ? rc : add_events(c, job, sample, group->series, &row, err);
+	count_usage(c, group, job->stored - stored, job->refused - refused);
+	return rc;
+}
+
+static bool has_too_many_attrs(const struct profile *profile, uint32_t max)
+{
+	for (size_t i = 0; i < profile->sample_count; i++)
+		if (profile->samples[i].attr_count > max)
+			return true;
+	return false;
+}
+
+/* The limits of whole profiles; DISCARDS: it is within them. */
+static enum discard check_profile(const struct converter *c, const struct profile *profile)
+{
+	const struct ingest_config *config = c->config;
+
+	if (config->profile_samples && profile->sample_count > config->profile_samples)
+		return DISCARD_PROFILE_SAMPLES;
+	if (config->profile_bytes && profile_size_bytes(c->dict, profile) > config->profile_bytes)
+		return DISCARD_PROFILE_SIZE;
+	if (config->sample_labels && has_too_many_attrs(profile, config->sample_labels))
+		return DISCARD_SAMPLE_LABELS;
+	return DISCARDS;
 }
 
 static int convert_profile(struct converter *c, const struct profile *profile,
@@ -272,11 +352,16 @@ static int convert_profile(struct converter *c, const struct profile *profile,
 				 relabel_get(base, STR("__name__")), &job.type, &why);
 
 	if (rc == ERR_INVALID) {
-		discard_profile(c, profile, why.text);
+		discard_profile(c, profile, DISCARD_NO_TYPE, why.text);
 		return 0;
 	}
 	if (rc)
 		return err_set(err, rc, "%s", why.text);
+	enum discard reason = check_profile(c, profile);
+	if (reason != DISCARDS) {
+		discard_profile(c, profile, reason, discard_reason(reason));
+		return 0;
+	}
 	job.time_ns = profile->time_ns ? profile->time_ns : c->now_ns;
 	for (size_t i = 0; i < profile->sample_count && !rc; i++)
 		rc = convert_sample(c, &job, &profile->samples[i], err);

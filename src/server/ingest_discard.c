@@ -22,6 +22,13 @@ static const char *const reasons[DISCARDS] = {
 	[DISCARD_LABEL_VALUE_LENGTH] = "label_value_too_long",
 	[DISCARD_TIME] = "not_in_ingestion_window",
 	[DISCARD_NEGATIVE] = "negative_value",
+	[DISCARD_RATE] = "rate_limited",
+	[DISCARD_QUOTA] = "ingest_limit_reached",
+	[DISCARD_SAMPLING] = "dropped_by_sampling_rules",
+	[DISCARD_PROFILE_SIZE] = "profile_size_limit",
+	[DISCARD_PROFILE_SAMPLES] = "samples_limit",
+	[DISCARD_SAMPLE_LABELS] = "sample_labels_limit",
+	[DISCARD_SERIES] = "series_limit",
 };
 
 static struct metric counters[DISCARDS][2] = {
@@ -34,6 +41,13 @@ static struct metric counters[DISCARDS][2] = {
 	[DISCARD_LABEL_VALUE_LENGTH] = COUNTERS("label_value_too_long"),
 	[DISCARD_TIME] = COUNTERS("not_in_ingestion_window"),
 	[DISCARD_NEGATIVE] = COUNTERS("negative_value"),
+	[DISCARD_RATE] = COUNTERS("rate_limited"),
+	[DISCARD_QUOTA] = COUNTERS("ingest_limit_reached"),
+	[DISCARD_SAMPLING] = COUNTERS("dropped_by_sampling_rules"),
+	[DISCARD_PROFILE_SIZE] = COUNTERS("profile_size_limit"),
+	[DISCARD_PROFILE_SAMPLES] = COUNTERS("samples_limit"),
+	[DISCARD_SAMPLE_LABELS] = COUNTERS("sample_labels_limit"),
+	[DISCARD_SERIES] = COUNTERS("series_limit"),
 };
 
 const char *discard_reason(enum discard reason)

@@ -14,6 +14,13 @@ enum discard {
 	DISCARD_LABEL_VALUE_LENGTH,
 	DISCARD_TIME,
 	DISCARD_NEGATIVE,
+	DISCARD_RATE,	  /* limits.ingestion_rate_mb: the request is refused */
+	DISCARD_QUOTA,	  /* limits.ingestion_limit */
+	DISCARD_SAMPLING, /* limits.distributor_sampling: wanted, as DISCARD_RELABEL */
+	DISCARD_PROFILE_SIZE,
+	DISCARD_PROFILE_SAMPLES,
+	DISCARD_SAMPLE_LABELS,
+	DISCARD_SERIES,
 	DISCARDS,
 };
 

@@ -7,22 +7,16 @@
 #include "base/metrics.h"
 #include "server/api.h"
 #include "server/ingest_discard.h"
-#include "server/ingest_form.h"
+#include "server/ingest_legacy_jfr.h"
 #include "server/ingest_legacy_pprof.h"
 #include "server/ingest_private.h"
+#include "server/ingest_stats.h"
 #include "wire/folded.h"
 #include "wire/speedscope.h"
 
 static struct metric requests =
 	METRIC_COUNTER_INIT("cresset_ingest_requests_total", "transport=\"legacy\"",
 			    "Export requests received");
-static struct metric failures = METRIC_COUNTER_INIT("cresset_ingest_legacy_failures_total", NULL,
-						    "Requests to /ingest answered with an error");
-static struct histogram seconds =
-	HISTOGRAM_INIT("cresset_ingest_legacy_seconds", NULL,
-		       "Time from a whole request to its answer, durable write included",
-		       100 * NS_PER_US);
-
 struct failure {
 	struct err err;
 	int64_t retry_ms; /* -1: trying again does not help */
@@ -212,7 +206,7 @@ static int add_profiles(struct ingest_sink *sink, const struct legacy_request *r
 	case LEGACY_SPEEDSCOPE:
 		return add_speedscope(sink, request, body, err);
 	case LEGACY_JFR:
-		return err_set(err, ERR_UNSUPPORTED, "format=jfr is not there");
+		return legacy_jfr(sink, request, body, err);
 	case LEGACY_GROUPS:
 	case LEGACY_LINES:
 	case LEGACY_TRIE:
@@ -266,6 +260,7 @@ static int convert(struct ingest *ingest, const struct net_request *request,
 	}
 	if (rc)
 		return rc;
+	metric_add(&ingest_bytes, (int64_t)body.len);
 	identify(&sink, request->query, body);
 	return store_all(ingest, request, tenant, &sink, failure);
 }
@@ -294,7 +289,7 @@ void ingest_legacy(void *user, const struct net_request *request, struct net_ans
 
 	metric_add(&requests, 1);
 	if (take(user, request, &failure)) {
-		metric_add(&failures, 1);
+		metric_add(&ingest_failures, 1);
 		net_answer_error(answer, &failure.err);
 		if (failure.status)
 			answer->status = failure.status;
@@ -302,5 +297,5 @@ void ingest_legacy(void *user, const struct net_request *request, struct net_ans
 	} else {
 		answer->status = 200;
 	}
-	histogram_observe_ns(&seconds, clock_mono_ns() - start_ns);
+	histogram_observe_ns(&ingest_seconds, clock_mono_ns() - start_ns);
 }

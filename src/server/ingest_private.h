@@ -2,9 +2,12 @@
 #pragma once
 
 #include "server/ingest.h"
+#include "server/senders.h"
 
 struct ingest {
 	struct ingest_config config;
 	struct relabel *relabel;
 	struct store *store;
+	struct senders *senders;
+	struct settings_box *settings; /* NULL: config and relabel are everybody's */
 };

@@ -9,14 +9,12 @@
 #include "server/ingest_discard.h"
 #include "server/ingest_private.h"
 #include "server/ingest_sink.h"
+#include "server/ingest_stats.h"
 #include "wire/pprof.h"
 
 static struct metric requests =
 	METRIC_COUNTER_INIT("cresset_ingest_requests_total", "transport=\"push\"",
 			    "Export requests received");
-static struct metric failures =
-	METRIC_COUNTER_INIT("cresset_push_failures_total", NULL, "Pushes answered with an error");
-
 struct push {
 	struct ingest_sink sink;
 	uint64_t profiles; /* received */
@@ -50,6 +48,7 @@ static int add_profile(struct push *push, const Push__V1__RawSample *sample,
 	int rc = wire_pprof_decode(bytes, &push->sink.wire, scope, &about, &why);
 
 	push->profiles++;
+	metric_add(&ingest_bytes, (int64_t)bytes.len);
 	if (rc == ERR_INVALID) {
 		discard_count(DISCARD_BAD_PROFILE, about.samples ? about.samples : 1);
 		if (push->rejected++ == 0)
@@ -113,14 +112,9 @@ static int run(const struct api_call *call, const ProtobufCMessage *message,
 	metric_add(&requests, 1);
 	rc = take(call, (const Push__V1__PushRequest *)message, err);
 	if (rc)
-		metric_add(&failures, 1);
+		metric_add(&ingest_failures, 1);
 	return rc;
 }
 
-static struct histogram seconds =
-	HISTOGRAM_INIT("cresset_push_seconds", NULL,
-		       "Time from a whole push to its answer, durable write included",
-		       100 * NS_PER_US);
-
 const struct api_rpc api_push = API_RPC("/push.v1.PusherService/Push", push__v1__push_request,
-					push__v1__push_response, run, seconds);
+					push__v1__push_response, run, ingest_seconds);

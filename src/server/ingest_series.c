@@ -1,6 +1,8 @@
 #include "server/ingest_series.h"
 
+#include "base/clock.h"
 #include "server/ingest_columns.h"
+#include "server/tenant_state.h"
 
 enum { SERIES_MAX = 1 << 24 };
 
@@ -119,6 +121,8 @@ static int add_rule_labels(const struct series_set *set, struct relabel_labels *
 		return add_given_labels(set->config, labels, type, err);
 	rc = name_service(set->config, labels, service, err);
 	rc = rc ? rc : relabel_set(labels, STR("__name__"), type->name, err);
+	rc = rc ? rc : relabel_set(labels, STR("__type__"), type->sample_type, err);
+	rc = rc ? rc : relabel_set(labels, STR("__unit__"), type->sample_unit, err);
 	rc = rc ? rc : relabel_set(labels, STR("__delta__"), STR("false"), err);
 	return rc ? rc : relabel_set(labels, STR("__otel__"), STR("true"), err);
 }
@@ -178,26 +182,40 @@ static void sort_labels(struct relabel_labels *labels)
 	}
 }
 
+/* *ret_reason says so when a rule takes the series out. */
+static int run_rules(const struct relabel *rules, struct relabel_labels *labels,
+		     enum discard *ret_reason, struct err *err)
+{
+	bool keep = true;
+	int rc = relabel_apply(rules, labels, &keep, err);
+
+	if (rc != ERR_LIMIT && (rc || keep))
+		return rc;
+	*ret_reason = keep ? DISCARD_RELABEL_LIMIT : DISCARD_RELABEL;
+	return 0;
+}
+
 /* DISCARDS: it may live. */
 static int make_labels(struct series_set *set, struct relabel_labels *labels,
 		       const struct profile_type *type, struct str service,
 		       enum discard *ret_reason, struct err *err)
 {
-	bool keep = true;
 	int rc = add_rule_labels(set, labels, type, service, err);
 
 	*ret_reason = DISCARDS;
-	rc = rc ? rc : relabel_apply(set->relabel, labels, &keep, err);
-	if (rc == ERR_LIMIT || (!rc && !keep)) {
-		*ret_reason = keep ? DISCARD_RELABEL_LIMIT : DISCARD_RELABEL;
-		return 0;
-	}
-	rc = rc ? rc : add_fixed_labels(set->config, labels, type, err);
-	if (!rc) {
-		sort_labels(labels);
-		*ret_reason = check_limits(set->config, labels);
-	}
-	return rc;
+	set->usage = (struct usage_match){.probability = 1};
+	rc = rc ? rc : run_rules(set->relabel, labels, ret_reason, err);
+	if (rc || *ret_reason != DISCARDS)
+		return rc;
+	rc = add_fixed_labels(set->config, labels, type, err);
+	if (!rc && set->config->sample_types)
+		rc = run_rules(set->config->sample_types, labels, ret_reason, err);
+	if (rc || *ret_reason != DISCARDS)
+		return rc;
+	set->usage = usage_match(set->config->groups, labels);
+	sort_labels(labels);
+	*ret_reason = check_limits(set->config, labels);
+	return 0;
 }
 
 /* ---- the set ---- */
@@ -223,8 +241,21 @@ static struct str key_bytes(struct arena *arena, const struct relabel_labels *la
 	return (struct str){key, len};
 }
 
+bool series_is_refused(struct series_set *set, int64_t index)
+{
+	const struct ingest_config *config = set->config;
+	struct series *series = &set->list[index];
+
+	if (config->series > 0 && config->tenant_state && !series->seen) {
+		series->seen = true;
+		series->refused = !tenant_take_series(config->tenant_state, series->hash,
+						      config->series, clock_mono_ns());
+	}
+	return series->refused;
+}
+
 static int append_series(struct series_set *set, const struct relabel_labels *labels,
-			 struct err *err)
+			 struct str key, struct err *err)
 {
 	struct series *grown =
 		arena_grow(set->arena, set->list, &set->cap, set->count + 1, sizeof(*grown));
@@ -232,8 +263,9 @@ static int append_series(struct series_set *set, const struct relabel_labels *la
 	if (!grown)
 		return no_memory(err);
 	set->list = grown;
-	grown[set->count++] =
-		(struct series){.labels = labels->items, .label_count = labels->count};
+	grown[set->count++] = (struct series){.labels = labels->items,
+					      .label_count = labels->count,
+					      .hash = str_hash(key)};
 	return 0;
 }
 
@@ -260,10 +292,11 @@ int series_find(struct series_set *set, const struct relabel_labels *base,
 	key = key_bytes(set->arena, &labels);
 	rc = key.ptr ? strtab_intern(set->keys, key, &id, err) : no_memory(err);
 	if (!rc && id > set->count)
-		rc = append_series(set, &labels, err);
-	if (!rc)
-		*ret_series = id - 1;
-	return rc;
+		rc = append_series(set, &labels, key, err);
+	if (rc)
+		return rc;
+	*ret_series = id - 1;
+	return 0;
 }
 
 int series_reserve(struct series_set *set, int64_t series, size_t more, struct err *err)

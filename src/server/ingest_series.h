@@ -6,6 +6,7 @@
 #include "server/ingest_convert.h"
 #include "server/ingest_discard.h"
 #include "server/ingest_type.h"
+#include "server/usage.h"
 
 struct series_set {
 	struct arena *arena;
@@ -15,6 +16,7 @@ struct series_set {
 	struct strtab *keys; /* labels as bytes → series + 1 */
 	struct series *list;
 	size_t count, cap;
+	struct usage_match usage; /* of the series that was found last */
 };
 
 struct series {
@@ -22,6 +24,8 @@ struct series {
 	size_t label_count;
 	struct store_sample *samples;
 	size_t sample_count, sample_cap;
+	uint64_t hash;	    /* of its labels */
+	bool seen, refused; /* one more than the tenant may have; known once it was seen */
 };
 
 MUST_USE int series_set_init(struct series_set *set, struct arena *arena,
@@ -41,6 +45,8 @@ MUST_USE int series_find(struct series_set *set, const struct relabel_labels *ba
 			 const struct profile_dict *dict, const uint32_t *attrs,
 			 uint32_t attr_count, const struct profile_type *type, int64_t *ret_series,
 			 enum discard *ret_reason, struct err *err);
+/* Before the first sample of a series: is it one more than the tenant may have? */
+bool series_is_refused(struct series_set *set, int64_t series);
 /* Room for more samples; then series_push. */
 MUST_USE int series_reserve(struct series_set *set, int64_t series, size_t more, struct err *err);
 

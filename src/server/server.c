@@ -11,15 +11,20 @@
 #include "server/assets.h"
 #include "server/config_flags.h"
 #include "server/debuginfod.h"
+#include "server/guard.h"
 #include "server/ingest.h"
 #include "server/pages.h"
+#include "server/reload.h"
 #include "server/render.h"
 #include "server/retention.h"
+#include "server/settings.h"
+#include "server/status.h"
 #include "server/symbols_api.h"
 #include "server/tenant_files.h"
+#include "server/tls_config.h"
 #include "store/engine.h"
 
-enum { FIXED_ROUTES = 20, PUSH_ROUTES = 1 };
+enum { FIXED_ROUTES = 28, PUSH_ROUTES = 1 };
 
 struct server {
 	struct store *store;
@@ -28,6 +33,10 @@ struct server {
 	struct debuginfod *debuginfod;
 	struct symbols_api symbols;
 	struct api api;
+	struct settings_box *settings;
+	struct guard guard;
+	struct status status;
+	struct reload reload;
 	struct tenant_files files;
 	struct arena arena; /* routes and texts */
 	struct net_route *routes;
@@ -78,6 +87,18 @@ static void add_fixed_routes(struct server *server)
 		{.method = "*",
 		 .path = INGEST_GRPC_PATH,
 		 .handler = ingest_grpc,
+		 .user = server->ingest},
+		{.method = "*",
+		 .path = INGEST_GRPC_PATH_EXPERIMENTAL,
+		 .handler = ingest_grpc,
+		 .user = server->ingest},
+		{.method = "*",
+		 .path = INGEST_GRPC_PATH_V1,
+		 .handler = ingest_grpc,
+		 .user = server->ingest},
+		{.method = "*",
+		 .path = INGEST_HTTP_PATH_EXPERIMENTAL,
+		 .handler = ingest_http,
 		 .user = server->ingest},
 		{.method = "*",
 		 .path = INGEST_HTTP_PATH,
@@ -131,6 +152,26 @@ static void add_fixed_routes(struct server *server)
 		 .path = "/api/v1/status/buildinfo",
 		 .handler = pages_buildinfo,
 		 .on_loop = true},
+		{.method = "GET",
+		 .path = "/api/v1/status/config",
+		 .handler = status_config,
+		 .user = &server->status},
+		{.method = "GET",
+		 .path = "/api/v1/status/config/diff",
+		 .handler = status_config_diff,
+		 .user = &server->status},
+		{.method = "GET",
+		 .path = "/api/v1/status/config/default",
+		 .handler = status_config_default,
+		 .user = &server->status},
+		{.method = "GET",
+		 .path = "/runtime_config",
+		 .handler = status_runtime,
+		 .user = &server->status},
+		{.method = "GET",
+		 .path = "/api/v1/tenant_limits",
+		 .handler = status_tenant_limits,
+		 .user = &server->status},
 		{.method = "GET", .path = "/", .handler = assets_serve, .on_loop = true},
 		{.method = "GET", .path = "/assets/*", .handler = assets_serve, .on_loop = true},
 		{.method = "GET", .path = "/favicon.*", .handler = assets_serve, .on_loop = true},
@@ -152,7 +193,8 @@ static int make_routes(struct server *server, struct err *err)
 	add_api_routes(server, endpoints);
 	add_push_route(server, &endpoints[rpcs]);
 	add_fixed_routes(server);
-	return 0;
+	return guard_routes(&server->guard, &server->arena, server->routes, server->route_count,
+			    err);
 }
 
 /* ---- parts ---- */
@@ -184,51 +226,23 @@ static int open_store(struct server *server, const struct server_config *config,
 	return store_open(&options, &server->store, err);
 }
 
-static void set_u32(uint32_t *field, uint32_t value)
-{
-	if (value > 0)
-		*field = value;
-}
-
-/* A body limit of Pyroscope's default size is a wall that we do not have. */
-static size_t message_bytes(const struct server_config *config, size_t fallback)
-{
-	double body = config->limits.ingestion_body_mb * 1024 * 1024;
-	if (config->http.message_bytes > 0)
-		return (size_t)config->http.message_bytes;
-	return body >= 1 && body < 1e12 ? (size_t)body : fallback;
-}
-
 static int open_ingest(struct server *server, const struct server_config *config, struct err *err)
 {
-	const struct server_limits *limits = &config->limits;
-	const struct server_relabel_row *rows = limits->relabel_rules.items;
-	size_t count = limits->relabel_rules.count;
-	struct relabel_rule_spec *rules = arena_zalloc(&server->arena, count + 1, sizeof(*rules));
 	struct ingest_config ingest;
+	size_t default_bytes;
 
-	if (!rules)
-		return err_set(err, ERR_NOMEM, "no memory for the relabelling rules");
-	for (size_t i = 0; i < count; i++)
-		rules[i] = server_relabel_spec(&rows[i]);
 	ingest_config_default(&ingest);
+	default_bytes = ingest.message_bytes;
 	ingest.multitenancy = config->multitenancy;
-	ingest.default_service_from_executable = config->service_from_executable;
-	ingest.rules = rules;
-	ingest.rule_count = count;
-	ingest.message_bytes = message_bytes(config, ingest.message_bytes);
-	set_u32(&ingest.label_names, limits->label_names);
-	set_u32(&ingest.label_name_bytes, limits->label_name_bytes);
-	set_u32(&ingest.label_value_bytes, limits->label_value_bytes);
-	set_u32(&ingest.symbol_bytes, limits->symbol_bytes);
-	set_u32(&ingest.stack_depth, limits->stack_depth);
-	if (limits->reject_older_ns > 0)
-		ingest.reject_older_ns = (uint64_t)limits->reject_older_ns;
-	if (limits->reject_newer_ns > 0)
-		ingest.reject_newer_ns = (uint64_t)limits->reject_newer_ns;
-	if (config->time_precision_ns > 0)
-		ingest.time_precision_ns = (uint64_t)config->time_precision_ns;
-	return ingest_create(&ingest, server->store, &server->ingest, err);
+	ingest.message_bytes = policy_message_bytes(config, &config->limits, default_bytes);
+	/* A smaller limit is a tenant's own, and its to change. */
+	if (ingest.message_bytes < default_bytes)
+		ingest.message_bytes = default_bytes;
+	int rc = settings_open(config, &server->settings, err);
+	rc = rc ? rc : ingest_create(&ingest, server->store, &server->ingest, err);
+	if (rc == 0)
+		ingest_use_settings(server->ingest, server->settings);
+	return rc;
 }
 
 static int start_debuginfod(struct server *server, const struct server_config *config,
@@ -241,18 +255,14 @@ static int start_debuginfod(struct server *server, const struct server_config *c
 	return debuginfod_start(&debuginfod, server->store, &server->debuginfod, err);
 }
 
-static const char *optional(struct str text)
-{
-	return text.len > 0 ? text.ptr : NULL;
-}
-
 static void set_net_limits(const struct server_config *config, struct net_limits *limits)
 {
 	const struct server_http *http = &config->http;
-	size_t message = message_bytes(config, 0);
+	size_t message = policy_message_bytes(config, &config->limits, 0);
 
 	net_limits_default(limits);
-	set_u32(&limits->connections, http->connections);
+	if (http->connections > 0)
+		limits->connections = http->connections;
 	if (message > limits->body_bytes)
 		limits->body_bytes = message;
 	if (http->read_timeout_ns > 0)
@@ -269,22 +279,20 @@ static int listen(struct server *server, const struct server_config *config, str
 	bool brackets = str_find_char(http->address, ':') >= 0 && http->address.ptr[0] != '[';
 	struct str address = arena_printf(&server->arena, brackets ? "[%.*s]:%u" : "%.*s:%u",
 					  STR_ARG(http->address), http->port);
-	struct net_tls_config tls = {
-		.cert_file = optional(http->tls.cert_file),
-		.key_file = optional(http->tls.key_file),
-		.client_ca_file = optional(http->tls.client_ca_file),
-		.client_required =
-			str_equal(http->tls.client_auth_type, STR("RequireAndVerifyClientCert")),
-	};
+	struct net_tls_config tls;
+	bool tls_on = false;
 	struct net_server_config net = {.listen = address.ptr,
-					.tls = tls.cert_file ? &tls : NULL,
 					.routes = server->routes,
-					.route_count = server->route_count};
+					.route_count = server->route_count,
+					.gate = guard_gate,
+					.gate_user = &server->guard};
 
 	if (!address.ptr)
 		return err_set(err, ERR_NOMEM, "no memory for the address");
+	int rc = server_tls_net(http, &tls, &tls_on, err);
+	net.tls = tls_on ? &tls : NULL;
 	set_net_limits(config, &net.limits);
-	int rc = net_server_start(&net, &server->net, err);
+	rc = rc ? rc : net_server_start(&net, &server->net, err);
 	if (rc == 0 && config->unix_socket)
 		rc = net_server_listen(server->net, config->unix_socket, err);
 	return rc;
@@ -302,10 +310,19 @@ static int start(struct server *server, const struct server_config *config, stru
 	if (rc)
 		return rc;
 	server->api = (struct api){server->store, server->ingest, &config->limits, &server->files};
+	server->guard = (struct guard){server->settings, config->http.path_prefix};
+	server->status = (struct status){server->settings, server->ingest};
 	symbols_api_init(&server->symbols, server->store, server->ingest);
 	rc = make_routes(server, err);
 	rc = rc ? rc : start_debuginfod(server, config, err);
-	return rc ? rc : listen(server, config, err);
+	rc = rc ? rc : listen(server, config, err);
+	if (rc)
+		return rc;
+	server->reload.settings = server->settings;
+	server->reload.store = server->store;
+	server->reload.net = server->net;
+	server->reload.first = config;
+	return reload_start(&server->reload, err);
 }
 
 int server_start(const struct server_config *config, struct server **ret, struct err *err)
@@ -327,13 +344,21 @@ const char *server_address(const struct server *server)
 	return net_server_address(server->net);
 }
 
+int server_reload(struct server *server, struct arena *arena, const struct server_config *config,
+		  struct buf *report, struct err *err)
+{
+	return reload_config(&server->reload, arena, config, report, err);
+}
+
 void server_stop(struct server *server)
 {
 	if (!server)
 		return;
+	reload_stop(&server->reload);
 	net_server_stop(server->net);
 	debuginfod_stop(server->debuginfod);
 	ingest_destroy(server->ingest);
+	settings_close(server->settings);
 	store_close(server->store);
 	tenant_files_deinit(&server->files);
 	arena_deinit(&server->arena);

@@ -18,8 +18,11 @@
 
 /* ---- configuration: defaults, then the file, then the flags ---- */
 
+/* Of each pair of file and text at most one is given. */
 struct server_tls {
-	struct str cert_file, key_file, client_ca_file, client_auth_type;
+	struct str cert_file, key_file, client_ca_file;
+	struct str cert, key, client_ca; /* PEM */
+	struct str client_auth_type;	 /* RequireAndVerifyClientCert ... */
 };
 
 /* Key "server". */
@@ -29,15 +32,49 @@ struct server_http {
 	uint32_t connections; /* 0: net's default */
 	int64_t read_timeout_ns, idle_timeout_ns, graceful_ns;
 	uint64_t message_bytes; /* gRPC messages; 0: default */
-	struct server_tls tls;
-	int log_level; /* enum log_level */
+	struct str path_prefix; /* "/cresset" in front of every path, or "" */
+	struct server_tls tls, grpc_tls;
+	struct str tls_cipher_suites, tls_min_version; /* "VersionTLS12" */
+	int log_level;				       /* enum log_level */
 	int log_format;
 };
 
 enum server_log_format { SERVER_LOG_LOGFMT, SERVER_LOG_JSON };
 
+enum server_rules_position { SERVER_RULES_FIRST, SERVER_RULES_LAST, SERVER_RULES_DISABLED };
+
+/* Key "limits.ingestion_limit": a quota that somebody else keeps account of. */
+struct server_ingestion_limit {
+	struct str period_type;
+	uint64_t period_limit_mb;
+	int64_t reset_time_s; /* since 1970 */
+	bool reached;
+	uint64_t sampled_requests; /* that are let through all the same, per sampled_period_ns */
+	int64_t sampled_period_ns;
+	struct config_items usage_groups; /* of struct server_group_limit */
+};
+
+struct server_group_limit {
+	uint64_t period_limit_mb;
+	bool reached;
+};
+
+struct server_group_sampling {
+	double probability;
+};
+
 /* Key "limits". 0 means no limit, or the server's own generous default. */
 struct server_limits {
+	double ingestion_rate_mb, ingestion_burst_mb;
+	struct server_ingestion_limit ingestion_limit;
+	uint64_t profile_bytes;
+	uint32_t profile_samples, sample_labels;
+	uint32_t local_series, global_series;
+	int rules_position;		       /* enum server_rules_position */
+	struct config_items sample_type_rules; /* of struct server_relabel_row */
+	struct config_pairs usage_groups;      /* name, selector */
+	struct config_items sampling;	       /* of struct server_group_sampling, by usage group */
+	bool names_as_sent;		       /* accepted: they always are */
 	double ingestion_body_mb;
 	uint32_t label_names, label_name_bytes, label_value_bytes, symbol_bytes, stack_depth;
 	int64_t reject_older_ns, reject_newer_ns;
@@ -62,8 +99,34 @@ struct server_relabel_row {
 	uint64_t modulus;
 };
 
+/* Key "auth": who may do what. Of each group of secrets exactly one is given; files are read at the start and
+ * on reload, a last line end is not part of the secret. */
+struct server_grant {
+	struct config_strings tenants; /* none: any */
+	struct config_strings roles;   /* of write, read, admin */
+};
+
+struct server_user {
+	struct str password, password_file, password_hash;
+	struct server_grant grant;
+};
+
+struct server_token {
+	struct str token, token_file, token_hash;
+	struct server_grant grant;
+};
+
+struct server_auth {
+	struct config_items users;  /* of struct server_user, by name */
+	struct config_items tokens; /* of struct server_token, by name */
+	int metrics;		    /* enum server_metrics_access */
+};
+
+enum server_metrics_access { SERVER_METRICS_READ, SERVER_METRICS_OPEN, SERVER_METRICS_ADMIN };
+
 struct server_config {
 	struct server_http http;
+	struct server_auth auth;
 	struct server_limits limits;
 	struct str
 		data_path; /* "": storage.filesystem.dir, else ./data; the store is in its "store" */
@@ -77,6 +140,8 @@ struct server_config {
 	struct str target;
 	struct str
 		debuginfod_url; /* where symbols of frames without names are fetched; "": nowhere */
+	struct config_strings runtime_files; /* limits of single tenants, read anew while running */
+	int64_t runtime_period_ns;
 	bool multitenancy;
 	bool disable_push; /* accepted: the server never profiles itself */
 	bool reporting;	   /* accepted: the server never calls home */
@@ -101,6 +166,9 @@ MUST_USE int server_config_load(struct arena *arena, int argc, char *const *argv
 /* The flags, for -help. */
 void server_config_help(struct buf *out);
 
+/* What auth.users.NAME.password_hash takes, of a password. ERR_NOMEM, ERR_IO. */
+MUST_USE int server_hash_password(struct str password, struct buf *out, struct err *err);
+
 /* ---- the server ---- */
 
 struct server;
@@ -110,5 +178,10 @@ struct server;
 MUST_USE int server_start(const struct server_config *config, struct server **ret, struct err *err);
 /* "127.0.0.1:4040" as bound; lives as long as the server. */
 const char *server_address(const struct server *server);
+/* Takes what can change of a configuration read anew: limits and rules, users and tokens, certificates, the runtime
+ * file, the log's level. The arena that the configuration lies in is taken over (*arena is empty then). report gets the
+ * keys, split at commas, whose change needs a restart. An error names the key or file, and all is as before. */
+MUST_USE int server_reload(struct server *server, struct arena *arena,
+			   const struct server_config *config, struct buf *report, struct err *err);
 /* Lets running requests end, then closes the store. NULL is fine. */
 void server_stop(struct server *server);

@@ -23,7 +23,8 @@ struct speech speech_of(const struct net_request *request);
 /* The message of a request, unpacked. ERR_INVALID, ERR_LIMIT, ERR_UNSUPPORTED (its packing). */
 MUST_USE int speech_read(const struct speech *speech, const struct net_request *request,
 			 size_t limit_bytes, struct str *ret, struct err *err);
-/* Fills the answer with a message (whose memory goes over to it), or with an error. */
+/* Fills the answer with a message (whose memory goes over to it), or with an error (retry_ms >= 0: the same call
+ * may go well later). */
 void speech_answer(const struct speech *speech, const struct net_request *request,
 		   struct net_answer *answer, struct buf *message);
 /* retry_ms >= 0: the same can go well then. */

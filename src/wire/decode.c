@@ -24,7 +24,10 @@ int decoder_init(struct decoder *dec, struct arena *arena, const struct wire_lim
 	int rc;
 
 	*report = (struct wire_report){0};
-	*dec = (struct decoder){.arena = arena, .limits = limits, .report = report};
+	*dec = (struct decoder){.arena = arena,
+				.limits = limits,
+				.report = report,
+				.overlap = limits->rows};
 	rc = profile_batch_create(arena, &dec->batch, err);
 	if (!rc)
 		dec->dict = dec->batch->dict;
@@ -111,16 +114,18 @@ struct str decoder_text(struct arena *arena, struct str text)
 	return str_is_utf8(text) ? arena_str(arena, text) : repair_utf8(arena, text);
 }
 
-static void reject(struct wire_report *report, const struct profile *profile, const struct err *err)
+void decoder_reject(struct decoder *dec, uint64_t samples, const char *why)
 {
+	struct wire_report *report = dec->report;
+
 	if (report->rejected_profiles++ == 0)
-		str_copy(report->reason, sizeof(report->reason), str_of(err->text));
-	report->rejected_samples += profile->sample_count;
+		str_copy(report->reason, sizeof(report->reason), str_of(why));
+	report->rejected_samples += samples;
 }
 
 /* Keeps the good profiles of a scope, in order. */
-static void sift_scope(struct profile_checker *checker, struct profile_scope *scope,
-		       struct wire_report *report)
+static void sift_scope(struct decoder *dec, struct profile_checker *checker,
+		       struct profile_scope *scope)
 {
 	size_t kept = 0;
 	struct err why;
@@ -128,11 +133,11 @@ static void sift_scope(struct profile_checker *checker, struct profile_scope *sc
 	for (size_t i = 0; i < scope->profile_count; i++) {
 		struct profile *profile = &scope->profiles[i];
 		if (profile_checker_run(checker, profile, &why)) {
-			reject(report, profile, &why);
+			decoder_reject(dec, profile->sample_count, why.text);
 			continue;
 		}
-		report->profiles++;
-		report->samples += profile->sample_count;
+		dec->report->profiles++;
+		dec->report->samples += profile->sample_count;
 		if (kept != i)
 			scope->profiles[kept] = *profile;
 		kept++;
@@ -146,13 +151,14 @@ int decoder_finish(struct decoder *dec, struct profile_batch **ret, struct err *
 	struct profile_checker *checker;
 	int rc;
 
-	profile_dict_adopt(batch, &dec->dict);
+	if (!dec->old)
+		profile_dict_adopt(batch, &dec->dict);
 	rc = profile_checker_create(dec->arena, &batch->dict, &checker, err);
 	if (rc)
 		return rc;
 	for (size_t r = 0; r < batch->resource_count; r++)
 		for (size_t s = 0; s < batch->resources[r].scope_count; s++)
-			sift_scope(checker, &batch->resources[r].scopes[s], dec->report);
+			sift_scope(dec, checker, &batch->resources[r].scopes[s]);
 	*ret = batch;
 	return 0;
 }

@@ -5,6 +5,15 @@
 
 enum { INDEX_BAD = UINT32_MAX };
 
+struct index_list {
+	uint32_t *items;
+	uint32_t count;
+	size_t cap;
+};
+
+struct old_layout;
+struct old_tables;
+
 struct decoder {
 	struct arena *arena;
 	const struct wire_limits *limits;
@@ -15,6 +24,10 @@ struct decoder {
 	uint32_t *strings;
 	uint32_t string_count;
 	uint64_t rows, samples, parts;
+	/* Of a layout up to 1.7 (old.h), whose rows are interned and not adopted; else NULL. */
+	const struct old_layout *old;
+	const struct old_tables *old_tables; /* those of the whole request */
+	uint64_t overlap; /* how much more of location_indices stacks may take again */
 };
 
 MUST_USE int decoder_init(struct decoder *dec, struct arena *arena,
@@ -31,6 +44,8 @@ MUST_USE int decoder_part(struct decoder *dec, struct err *err);
 MUST_USE int decoder_samples(struct decoder *dec, size_t count, struct profile_sample **ret,
 			     struct err *err);
 MUST_USE int decoder_no_memory(struct err *err);
+/* Counts a profile that is left out with its samples; the first reason is kept. */
+void decoder_reject(struct decoder *dec, uint64_t samples, const char *why);
 
 /* Takes the next string of the string table. */
 MUST_USE int decoder_add_string(struct decoder *dec, struct str text, struct err *err);

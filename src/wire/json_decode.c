@@ -1,7 +1,8 @@
 /* OTLP/JSON. Names tell all that the protobuf layouts from 1.8 on differ in, so
- * one decoder reads them: "sample" and "line" (1.8) besides "samples" and "lines". */
+ * one decoder reads them: "sample" and "line" (1.8) besides "samples" and "lines".
+ * Older ones are those of json_old.c. */
 #include "wire/json_load.h"
-#include "wire/json_read.h"
+#include "wire/json_old.h"
 #include "wire/wire.h"
 
 static void read_mappings(struct json_reader *r, const json_t *dict, struct profile_mapping *rows)
@@ -298,6 +299,10 @@ static void read_scope(struct json_reader *r, const json_t *json, struct profile
 	read_pairs(r, info, &scope->attrs, &scope->attr_count, &scope->attr_cap);
 	for (size_t i = 0; i < count && !r->rc; i++) {
 		r->rc = decoder_part(r->dec, r->err);
+		if (!r->rc && r->dec->old) {
+			json_old_profile(r, json_array_get(list, i), scope);
+			continue;
+		}
 		if (!r->rc)
 			r->rc = profile_add(r->dec->batch, scope, &profile, r->err);
 		if (!r->rc)
@@ -334,7 +339,12 @@ static void read_request(struct json_reader *r, const json_t *root)
 		jr_complain(r, "request", "an object");
 		return;
 	}
-	read_dict(r, jr_member(root, "dictionary"));
+	r->dec->report->layout = json_layout(root);
+	r->dec->old = old_layout_of(r->dec->report->layout);
+	if (r->dec->old)
+		json_old_tables(r, root);
+	else
+		read_dict(r, jr_member(root, "dictionary"));
 	list = jr_list(r, root, "resourceProfiles", &count);
 	for (size_t i = 0; i < count && !r->rc; i++) {
 		r->rc = decoder_part(r->dec, r->err);
@@ -357,7 +367,6 @@ int wire_otlp_decode_json(struct str text, struct arena *arena, const struct wir
 		rc = err_set(err, ERR_LIMIT, "profiles request of %zu bytes, the limit is %zu",
 			     text.len, limits->message_bytes);
 	rc = rc ? rc : json_tree_load(text, &root, err);
-	report->layout = WIRE_LAYOUT_F;
 	if (rc)
 		return rc;
 	read_request(&reader, root);

@@ -7,6 +7,9 @@
  * what is seen, until one remains. A number that a layout does not have strikes
  * it out too, except for the newest, whose future we do not know.
  *
+ * What the request has beside its resources comes first, since it also says what its
+ * field 2 is: tables in fields 3 to 8 are a file of 1.6, whose field 2 are mappings.
+ *
  * E (1.8, 1.9) and F (1.10 on) can be alike: when every sample has only fields 1,
  * 2 and 5. Field 2 is then values in E and attribute indices in F; weigh_sample()
  * and settle() decide by what the numbers can mean. E1 and E2 are alike when no
@@ -89,7 +92,7 @@ static const struct inner {
 
 struct evidence {
 	unsigned candidates;
-	bool seen_profile, seen_dictionary;
+	bool seen_profile;
 	/* Samples of fields 1, 2, 5 only. */
 	bool no_times, zero_in_two;
 	uint64_t max_in_two;
@@ -166,13 +169,24 @@ static void weigh_sample(struct evidence *ev, const struct pb_field *two,
 	note_two(ev, two->bytes);
 }
 
+/* What counts is in 2 and 5 in E, in 4 and 5 in F; before, 3 and 6 are enough. */
+static void weigh_fields(struct evidence *ev, unsigned numbers)
+{
+	enum { TWO = 1 << 2, THREE = 1 << 3, FOUR = 1 << 4, FIVE = 1 << 5, SIX = 1 << 6 };
+
+	if (numbers & (THREE | SIX) && !(numbers & (TWO | FOUR | FIVE)))
+		strike(ev, ALL & ~BIT_EF);
+}
+
 static void look_at_sample(struct evidence *ev, struct cur c)
 {
 	struct pb_field field, two = {0}, five = {0};
 	bool others = false;
+	unsigned numbers = 0;
 
 	while (pb_next(&c, &field)) {
 		strike(ev, possible(SAMPLE, &field));
+		numbers |= field.number < 32 ? 1u << field.number : 0;
 		if (field.number == 2 && field.type == PB_LEN)
 			two = field;
 		else if (field.number == 5 && field.type == PB_LEN)
@@ -182,12 +196,15 @@ static void look_at_sample(struct evidence *ev, struct cur c)
 	}
 	if (!others)
 		weigh_sample(ev, &two, &five);
+	weigh_fields(ev, numbers);
 }
 
-static int inner_of(enum message message, const struct pb_field *field)
+static int inner_of(const struct evidence *ev, enum message message, const struct pb_field *field)
 {
 	if (field->type != PB_LEN)
 		return -1;
+	if (message == REQUEST && field->number == 2 && ev->candidates & BIT(C))
+		return -1; /* mappings of a file; or the tables of F, known by its profiles */
 	for (size_t i = 0; i < sizeof(inners) / sizeof(inners[0]); i++)
 		if (inners[i].message == message && inners[i].number == field->number)
 			return inners[i].inner;
@@ -197,8 +214,6 @@ static int inner_of(enum message message, const struct pb_field *field)
 static void note_field(struct evidence *ev, enum message message, const struct pb_field *field)
 {
 	strike(ev, possible(message, field));
-	if (message == REQUEST && field->number == 2)
-		ev->seen_dictionary = true;
 	if (message == DICTIONARY && field->number == 6)
 		ev->attributes++;
 	if (message == PROFILE) {
@@ -207,19 +222,28 @@ static void note_field(struct evidence *ev, enum message message, const struct p
 	}
 }
 
-/* Depth is that of the inners table. Whatever is decided, the dictionary is always seen at this level: a
- * request without one is of another family. */
+/* Only a profile and its types tell E1 from E2. */
+static bool worth_a_look(const struct evidence *ev, int inner)
+{
+	if (ev->candidates & ~(unsigned)BIT_E)
+		return true;
+	return inner == RESOURCE_PROFILES || inner == SCOPE_PROFILES || inner == PROFILE ||
+	       inner == VALUE_TYPE;
+}
+
+/* Depth is that of the inners table. */
 static void look_at(struct evidence *ev, enum message message, struct cur c)
 {
 	struct pb_field field;
 
-	while ((message == REQUEST || !decided(ev)) && pb_next(&c, &field)) {
+	while (!decided(ev) && pb_next(&c, &field)) {
 		note_field(ev, message, &field);
-		int inner = decided(ev) ? -1 : inner_of(message, &field);
-		/* No sample tells E1 from E2. */
-		if (inner == SAMPLE && ev->candidates & ~(unsigned)BIT_E)
+		int inner = inner_of(ev, message, &field);
+		if (inner < 0 || !worth_a_look(ev, inner))
+			continue;
+		if (inner == SAMPLE)
 			look_at_sample(ev, pb_message(&field));
-		else if (inner >= 0 && inner != SAMPLE)
+		else
 			look_at(ev, (enum message)inner, pb_message(&field));
 	}
 }
@@ -239,14 +263,32 @@ static enum wire_layout settle(const struct evidence *ev)
 	return WIRE_LAYOUT_F;
 }
 
+/* The layouts that have what the request has beside its resources. */
+static unsigned families(struct str request)
+{
+	struct cur c = cur_make(request.ptr, request.len);
+	bool dictionary = false, tables = false;
+	struct pb_field field;
+
+	while (pb_next(&c, &field)) {
+		dictionary |= field.number == 2;
+		tables |= field.number >= 3 && field.number <= 8 && field.type == PB_LEN;
+	}
+	return tables ? BIT(C) | BIT(F) : dictionary ? BIT(D) | BIT_EF : ALL & ~(BIT(C) | BIT(D));
+}
+
 enum wire_layout wire_otlp_recognise(struct str request)
 {
-	struct evidence ev = {.candidates = ALL};
+	struct evidence ev = {.candidates = families(request)};
 
 	look_at(&ev, REQUEST, cur_make(request.ptr, request.len));
-	if (!ev.seen_profile && !decided(&ev))
+	if (!ev.seen_profile && !decided(&ev) && !(ev.candidates & BIT(C)))
 		return WIRE_LAYOUT_NONE;
-	strike(&ev, ev.seen_dictionary ? ALL & ~(BIT(A) | BIT(B)) : BIT(A) | BIT(B));
+	/* Later ones do without tables only when there is next to nothing to refer to. */
+	if (ev.candidates & (BIT(A) | BIT(B)))
+		strike(&ev, BIT(A) | BIT(B));
+	if (ev.candidates & BIT(C))
+		return WIRE_LAYOUT_C;
 	if (ev.candidates & BIT_EF)
 		return settle(&ev);
 	/* Two of the older ones that nothing tells apart read alike. */

@@ -10,15 +10,14 @@
 
 /* One ProfilesDictionary, all occurrences of the request's field 2 taken together. */
 MUST_USE int otlp_dict_decode(struct decoder *dec, struct str request, struct err *err);
-/* The request's field 1. */
+/* The request's field 1. roles NULL: a layout up to 1.7. */
 MUST_USE int otlp_resources_decode(struct decoder *dec, struct str request,
 				   const struct roles *roles, struct err *err);
 
-struct index_list {
-	uint32_t *items;
-	uint32_t count;
-	size_t cap;
-};
+/* The tables of a layout up to 1.7 where the request has them. */
+MUST_USE int otlp_old_tables(struct decoder *dec, struct str request, struct err *err);
+MUST_USE int otlp_old_profile(struct decoder *dec, struct str bytes, struct profile_scope *scope,
+			      struct err *err);
 
 /* Adds what one occurrence of a repeated int32 field holds, packed or not. */
 MUST_USE int otlp_indices(struct decoder *dec, const struct pb_field *field, const char *what,

@@ -1,3 +1,4 @@
+#include "wire/old.h"
 #include "wire/otlp.h"
 
 int otlp_wrong_type(const struct pb_field *field, const char *what, struct err *err)
@@ -59,25 +60,15 @@ int otlp_indices(struct decoder *dec, const struct pb_field *field, const char *
 	return cur_ok(&c) && cur_left(&c) == 0 ? 0 : otlp_malformed(what, err);
 }
 
-static int unsupported(enum wire_layout layout, struct err *err)
-{
-	return err_set(err, ERR_UNSUPPORTED,
-		       "the request is in the layout of opentelemetry-proto %s, and this server "
-		       "reads "
-		       "1.8 to 1.11: update the sender (Collector 0.136 or later)",
-		       wire_layout_name(layout));
-}
-
 static int decode(struct decoder *dec, struct str bytes, struct err *err)
 {
 	const struct roles *roles;
 	int rc;
 
 	dec->report->layout = wire_otlp_recognise(bytes);
+	dec->old = old_layout_of(dec->report->layout);
 	roles = roles_of(dec->report->layout);
-	if (!roles)
-		return unsupported(dec->report->layout, err);
-	rc = otlp_dict_decode(dec, bytes, err);
+	rc = dec->old ? otlp_old_tables(dec, bytes, err) : otlp_dict_decode(dec, bytes, err);
 	return rc ? rc : otlp_resources_decode(dec, bytes, roles, err);
 }
 

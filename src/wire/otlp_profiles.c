@@ -300,6 +300,8 @@ static int add_profile(struct decoder *dec, const struct pb_field *field, const 
 	int rc = field->type == PB_LEN ? decoder_part(dec, err)
 				       : otlp_wrong_type(field, "ScopeProfiles", err);
 
+	if (!rc && !roles)
+		return otlp_old_profile(dec, field->bytes, scope, err);
 	rc = rc ? rc : profile_add(dec->batch, scope, &profile, err);
 	return rc ? rc : decode_profile(dec, field->bytes, roles, profile, err);
 }

@@ -1,6 +1,6 @@
 /* Private to wire: which field number means what, by layout. A later layout is a
- * row in these tables; an older one (A, B, D) also needs its own decoder, since
- * its tables and stacks are elsewhere. */
+ * row in these tables; older ones (A to D), whose tables and stacks are
+ * elsewhere, are those of old.h. */
 #pragma once
 
 #include <stdint.h>

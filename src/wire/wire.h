@@ -24,7 +24,7 @@ enum wire_layout {
 	WIRE_LAYOUT_NONE, /* nothing in the bytes tells: no profiles at all */
 	WIRE_LAYOUT_A,	  /* 1.3 */
 	WIRE_LAYOUT_B,	  /* 1.4, 1.5 */
-	WIRE_LAYOUT_C,	  /* 1.6, never shipped by any known sender */
+	WIRE_LAYOUT_C,	  /* 1.6, only files: its requests had no tables */
 	WIRE_LAYOUT_D,	  /* 1.7 */
 	WIRE_LAYOUT_E1,	  /* 1.8 */
 	WIRE_LAYOUT_E2,	  /* 1.9 */
@@ -34,7 +34,7 @@ enum wire_layout {
 
 /* "1.10"; "none" for WIRE_LAYOUT_NONE. */
 const char *wire_layout_name(enum wire_layout layout);
-/* Looks at an ExportProfilesServiceRequest without decoding it. Malformed bytes give what was clear up to
+/* Looks at an ExportProfilesServiceRequest, or a ProfilesData file, without decoding it. Malformed bytes give what was clear up to
  * there; the decoder says what is wrong with them. */
 enum wire_layout wire_otlp_recognise(struct str request);
 
@@ -43,7 +43,8 @@ enum wire_layout wire_otlp_recognise(struct str request);
 struct wire_limits {
 	size_t message_bytes; /* default 256 MiB */
 	uint64_t samples;     /* of one request, default 16 M */
-	uint64_t rows;	      /* of all tables of the dictionary, default 16 M */
+	/* Of all tables, default 16 M. Up to 1.7 also how many indices stacks may take more than once. */
+	uint64_t rows;
 	uint64_t parts;	      /* resources, scopes and profiles together, default 256 K */
 	uint32_t value_depth; /* arrays in maps in arrays, default 32 */
 };
@@ -59,13 +60,18 @@ struct wire_report {
 	char reason[256];	     /* why the first profile was rejected, "" if none was */
 };
 
-/* An ExportProfilesServiceRequest, layouts E1, E2 and F. ERR_INVALID: malformed; ERR_UNSUPPORTED: another
- * layout, which it names; ERR_LIMIT, ERR_NOMEM. */
+/* An ExportProfilesServiceRequest or a ProfilesData file of any layout. Up to 1.7 a profile has several
+ * sample types: each becomes a profile of its own (so a bad one may count once for each), and they share
+ * stacks and timestamps. What had fields then and has attributes now is an attribute: labels, build_id,
+ * the type of a frame, pprof.location.is_folded, pprof.mapping.has_*, pprof.profile.comment, .drop_frames
+ * and .keep_frames. Of a sample's values and timestamps old_profile.c says what they count.
+ * ERR_INVALID: malformed; ERR_LIMIT, ERR_NOMEM. */
 MUST_USE int wire_otlp_decode(struct str bytes, struct arena *arena,
 			      const struct wire_limits *limits, struct profile_batch **ret,
 			      struct wire_report *report, struct err *err);
-/* The same as JSON (OTLP 1.8 .. 1.11: names are enough to tell them apart). 64-bit numbers as text or
- * number, ids in hex or base64, names in lowerCamelCase or as in the .proto. */
+/* The same as JSON, told apart by names. 64-bit numbers as text or number, ids in hex or base64, enums by
+ * name or number, names in lowerCamelCase or as in the .proto; unknown ones are passed over. The layout
+ * reported is F for 1.9 and later, E1 for 1.8. */
 MUST_USE int wire_otlp_decode_json(struct str text, struct arena *arena,
 				   const struct wire_limits *limits, struct profile_batch **ret,
 				   struct wire_report *report, struct err *err);

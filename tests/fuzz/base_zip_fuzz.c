@@ -1,4 +1,4 @@
-/* Any bytes as a gzip or zstd message, under limits that the bytes choose; and any bytes packed must come
+/* Any bytes as a gzip, zstd or snappy message, under limits that the bytes choose; and any bytes packed must come
  * back. Walks the same bytes with the readers of a cursor, too. */
 #include <assert.h>
 
@@ -17,6 +17,10 @@ static void unpack(struct str packed, size_t limit)
 	assert(code == 0 || (out.len == 0 && err.text[0]));
 	buf_clear(&out);
 	code = zip_unzstd(packed, limit, &out, &err);
+	assert(out.len <= limit);
+	assert(code == 0 || (out.len == 0 && err.text[0]));
+	buf_clear(&out);
+	code = zip_unsnappy(packed, limit, &out, &err);
 	assert(out.len <= limit);
 	assert(code == 0 || (out.len == 0 && err.text[0]));
 	buf_deinit(&out);

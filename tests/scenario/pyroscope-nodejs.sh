@@ -51,5 +51,5 @@ for sdk in @pyroscope/nodejs pyroscope-nodejs-form; do
 done
 types=$(ask ProfileTypes "{$range}")
 echo "$types" | grep -oE '"ID":"[^"]*"' | sed 's/^/    /'
-failures_counted() { curl -sS "$url/metrics" | grep -E '^cresset_ingest_legacy_failures_total [1-9]'; }
+failures_counted() { curl -sS "$url/metrics" | grep -E '^cresset_ingest_failures_total [1-9]'; }
 failures_counted && not_ok "no push was refused" || ok "no push was refused"

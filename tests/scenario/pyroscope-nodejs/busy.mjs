@@ -7,9 +7,9 @@ Pyroscope.init({
   appName,
   serverAddress,
   tags: { region: 'eu-1' },
-  flushIntervalMs: 1000,
+  flushIntervalMs: 1300, // not when it stops: the SDK fails then
   heap: { samplingIntervalBytes: 4096 },
-  wall: { samplingDurationMs: 1000, collectCpuTime: true },
+  wall: { samplingDurationMs: 1300, collectCpuTime: true },
 });
 Pyroscope.start();
 

@@ -101,7 +101,9 @@ static void broken_frames_are_refused_with_a_reason(void **state)
 		{{"\1\0\0\0\3abc", 8}, NULL, ERR_INTERNAL},
 		{{"\1\0\0\0\3abc", 8}, "identity", ERR_INTERNAL},
 		{{"\1\0\0\0\3abc", 8}, "gzip", ERR_INVALID},
-		{{"\1\0\0\0\3abc", 8}, "snappy", ERR_UNSUPPORTED},
+		{{"\1\0\0\0\3abc", 8}, "zstd", ERR_INVALID},
+		{{"\1\0\0\0\3abc", 8}, "snappy", ERR_INVALID},
+		{{"\1\0\0\0\3abc", 8}, "lz4", ERR_UNSUPPORTED},
 		{{"\0\0\0\0\x0b"
 		  "hello world",
 		  16},
@@ -168,6 +170,58 @@ static void bodies_follow_their_content_encoding(void **state)
 	assert_int_equal(net_body(&f.request, 5, &body, &err), ERR_UNSUPPORTED);
 	assert_non_null(strstr(err.text, "\"br\""));
 	deinit(&f);
+}
+
+#define HELLO "hello hello hello hello hello"
+
+/* HELLO as zstd packs it, as a stream of one snappy chunk (what gRPC senders in Go call snappy), and as a
+ * bare block of snappy; written by other programs than ours. */
+static const struct {
+	const char *coding;
+	struct str packed;
+} packed_hellos[] = {
+	{"zstd",
+	 {"\x28\xb5\x2f\xfd\x04\x58\x65\x00\x00\x30\x68\x65\x6c\x6c\x6f\x20\x01\x00\xa9\x4b\x11\x87"
+	  "\x4e\x20\x0a",
+	  25}},
+	{"snappy",
+	 {"\xff\x06\x00\x00sNaPpY\x00\x12\x00\x00\x5c\xac\x59\x07\x1d\x14"
+	  "hello \x1d\x06\x1d\x06\x00o",
+	  32}},
+	{"snappy",
+	 {"\x1d\x14"
+	  "hello \x1d\x06\x1d\x06\x00o",
+	  14}},
+};
+
+static void zstd_and_snappy_are_unpacked_too(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(packed_hellos) / sizeof(packed_hellos[0]); i++) {
+		struct str packed = packed_hellos[i].packed, message;
+		struct buf body = {0};
+		struct fixture f;
+		struct err err = {0};
+		buf_append(&body, "\1\0\0\0", 4);
+		buf_char(&body, (char)packed.len);
+		buf_str(&body, packed);
+		if (message_of(&f, buf_text(&body), packed_hellos[i].coding, 29, &message, &err))
+			fail_msg("%s", err.text);
+		assert_true(str_equal(message, STR(HELLO)));
+		deinit(&f);
+		assert_int_equal(message_of(&f, buf_text(&body), packed_hellos[i].coding, 28,
+					    &message, &err),
+				 ERR_LIMIT);
+		deinit(&f);
+		init(&f);
+		add_header(&f, "content-encoding", packed_hellos[i].coding);
+		f.request.body = packed;
+		assert_int_equal(net_body(&f.request, 29, &message, &err), 0);
+		assert_true(str_equal(message, STR(HELLO)));
+		assert_int_equal(net_body(&f.request, 28, &message, &err), ERR_LIMIT);
+		deinit(&f);
+		buf_deinit(&body);
+	}
 }
 
 static void an_error_has_exactly_these_bytes(void **state)
@@ -314,6 +368,7 @@ int main(void)
 		cmocka_unit_test(broken_frames_are_refused_with_a_reason),
 		cmocka_unit_test(packed_messages_are_unpacked_up_to_the_limit),
 		cmocka_unit_test(bodies_follow_their_content_encoding),
+		cmocka_unit_test(zstd_and_snappy_are_unpacked_too),
 		cmocka_unit_test(an_error_has_exactly_these_bytes),
 		cmocka_unit_test(the_longest_error_fits_with_its_details),
 		cmocka_unit_test(messages_are_percent_encoded_and_back),

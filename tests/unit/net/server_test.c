@@ -169,7 +169,7 @@ static void clear_text_and_rubbish_at_a_tls_port_are_refused(void **state)
 static void a_required_client_certificate_is_required(void **state)
 {
 	struct harness harness;
-	struct net_tls_config tls = {.client_required = true};
+	struct net_tls_config tls = {.client_auth = NET_CLIENT_CERT_REQUIRE_VERIFY};
 	struct net_server_config config = {.listen = "127.0.0.1:0", .tls = &tls};
 	struct net_server *server;
 	struct err err = {0};
@@ -202,7 +202,7 @@ static void tls_files_that_do_not_fit_are_named(void **state)
 	struct err err = {0};
 
 	(void)state;
-	assert_int_equal(net_server_start(&config, &server, &err), ERR_INVALID);
+	assert_int_equal(net_server_start(&config, &server, &err), ERR_NOT_FOUND);
 	assert_non_null(strstr(err.text, "/nonexistent.crt"));
 	tls.cert_file = NULL;
 	assert_int_equal(net_server_start(&config, &server, &err), ERR_INVALID);

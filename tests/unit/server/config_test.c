@@ -260,7 +260,8 @@ static void keys_of_a_cluster_are_warned_about_once_each(void **state)
 	assert_true(warned(f, "flag -ingester.ring.store has no effect here\n"));
 	assert_true(warned(f, "key \"memberlist\": has no effect here\n"));
 	assert_true(warned(f, "key \"store_gateway\": has no effect here\n"));
-	assert_true(warned(f, "ingestion_rate_mb"));
+	assert_true(warned(f, "max_query_parallelism"));
+	assert_false(warned(f, "ingestion_rate_mb"));
 	assert_true(warned(f, "object stores are not used"));
 	assert_false(warned(f, "hush"));
 }

@@ -216,6 +216,36 @@ static void the_config_says_what_is_cumulative_and_how_it_is_shown(void **state)
 	buf_deinit(&form);
 }
 
+/* ---- JFR ---- */
+
+static void a_recording_has_series_of_several_names(void **state)
+{
+	struct buf recording, form;
+
+	(void)state;
+	buf_init(&recording, 0);
+	buf_init(&form, 0);
+	must(fd_read_file(TEST_DATA "/jfr/demo.jfr.gz", 1 << 20, &recording, &f.err));
+	put_part(&form, "jfr", buf_text(&recording));
+	put_part(&form, "labels", STR(""));
+	end_form(&form);
+	for (int i = 0; i < 2; i++) /* the second is a retry */
+		post_ok("name=till{env=dev}&format=jfr&spyName=javaspy&sampleRate=50" WHEN, FORM,
+			buf_text(&form));
+	assert_string_equal(stored(CPU, "till"), "Demo.main;Demo.burnMost 800000000\n");
+	assert_holds(stored("memory:alloc_outside_tlab_bytes:bytes:space:bytes", "till"),
+		     "Demo.allocate");
+	assert_holds(stored("mutex:delay:nanoseconds:mutex:count", "till"),
+		     "Demo.main;Demo.waitForLock 208562883\n");
+	assert_holds(stored_where("block:contentions:count:block:count", "env", "dev"),
+		     "parkNanos");
+	assert_holds(stored_where(CPU, "thread_name", "main"), "Demo.burnMost");
+	post_ok("name=shop&format=jfr" WHEN, NULL, buf_text(&recording));
+	assert_string_equal(stored(CPU, "shop"), "Demo.main;Demo.burnMost 400000000\n");
+	buf_deinit(&form);
+	buf_deinit(&recording);
+}
+
 /* ---- once and not twice ---- */
 
 static void the_same_request_again_counts_once(void **state)
@@ -295,6 +325,7 @@ static void what_is_wrong_is_told_with_its_status(void **state)
 		{"name=a&format=pprof", NULL, STR("a one"), 422, "pprof: "},
 		{"name=a&format=tree", NULL, STR("\xff"), 422, "tree: "},
 		{"name=a&format=speedscope", NULL, STR("{"), 422, "speedscope: "},
+		{"name=a&format=jfr", NULL, STR("{"), 422, "jfr: "},
 		{"name=a", "multipart/form-data", STR("x"), 422, "needs a boundary"},
 		{"name=a", "multipart/form-data; boundary=q", STR("x"), 422, "is not there"},
 		{"name=a", "multipart/form-data; boundary=q", STR("--q\r\nA: b\r\n\r\nc"), 422,
@@ -328,6 +359,17 @@ static void size_and_age_are_limits(void **state)
 	post_ok("name=a", NULL, STR("a 1"));
 }
 
+static void a_full_disk_is_told_with_a_delay(void **state)
+{
+	(void)state;
+	fill_disk();
+	post("name=a", NULL, STR("a 1"));
+	empty_disk();
+	assert_true(f.answer.status == 429 || f.answer.status >= 500);
+	assert_true(f.answer.body.len > 0);
+	assert_true(str_equal(answer_header("retry-after"), STR("5")));
+}
+
 static void a_tenant_is_needed_where_there_are_several(void **state)
 {
 	struct ingest_config config;
@@ -351,11 +393,13 @@ int main(void)
 		TEST(pprof_is_read_bare_and_in_a_form),
 		TEST(a_profile_from_before_is_taken_off),
 		TEST(the_config_says_what_is_cumulative_and_how_it_is_shown),
+		TEST(a_recording_has_series_of_several_names),
 		TEST(the_same_request_again_counts_once),
 		TEST(a_form_with_another_boundary_is_the_same_request),
 		TEST(times_have_four_units),
 		TEST(what_is_wrong_is_told_with_its_status),
 		TEST(size_and_age_are_limits),
+		TEST(a_full_disk_is_told_with_a_delay),
 		TEST(a_tenant_is_needed_where_there_are_several),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

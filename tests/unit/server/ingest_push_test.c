@@ -177,6 +177,31 @@ static void rules_see_the_labels(void **state)
 	assert_holds(stored("memory:inuse_space:bytes:space:bytes", "shop"), "main.allocate");
 }
 
+/* A pprof of one sample with labels. */
+static void spans_and_threads_are_columns(void **state)
+{
+	static const char profile[] = "\x0a\x04\x08\x01\x10\x01" /* one type */
+				      "\x12\x10\x12\x01\x05"	 /* value 5 */
+				      "\x1a\x04\x08\x02\x10\x03" /* span_id */
+				      "\x1a\x05\x08\x04\x18\xe7\x24"
+				      "\x32\x00\x32\x03"
+				      "cpu\x32\x07"
+				      "span_id\x32\x10"
+				      "00112233445566ab\x32\x09"
+				      "thread id";
+	struct store_stats stats;
+
+	(void)state;
+	make_push("process_cpu", str_make(profile, sizeof(profile) - 1), "1");
+	send_body("application/proto");
+	assert_answer(200, "");
+	must(store_stats(f.store, &stats, &f.err));
+	assert_int_equal(stats.series, 1);
+	assert_int_equal(total_where("process_cpu:cpu:cpu::", "span_id", "00112233445566ab"), 5);
+	assert_int_equal(total_where("process_cpu:cpu:cpu::", "thread_id", "4711"), 5);
+	assert_int_equal(total_where("process_cpu:cpu:cpu::", "thread_id", "4712"), 0);
+}
+
 /* ---- once and not twice ---- */
 
 static void the_same_push_again_counts_once(void **state)
@@ -237,6 +262,18 @@ static void a_bad_profile_costs_only_itself(void **state)
 	buf_deinit(&good);
 }
 
+static void a_full_disk_is_told_with_a_delay(void **state)
+{
+	(void)state;
+	make_push_of("process_cpu", "go-cpu.pprof");
+	fill_disk();
+	send_body("application/proto");
+	empty_disk();
+	assert_answer(f.answer.status, "\"code\":\"");
+	assert_true(f.answer.status == 429 || f.answer.status >= 500);
+	assert_true(str_equal(answer_header("retry-after"), STR("5")));
+}
+
 static void what_no_limit_lets_through_is_an_error(void **state)
 {
 	struct ingest_config config;
@@ -266,10 +303,12 @@ int main(void)
 		TEST(labels_of_samples_make_series_and_numbers_do_not),
 		TEST(a_push_without_labels_has_a_name_all_the_same),
 		TEST(rules_see_the_labels),
+		TEST(spans_and_threads_are_columns),
 		TEST(the_same_push_again_counts_once),
 		TEST(another_id_is_another_push),
 		TEST(a_bad_profile_is_refused_with_its_reason),
 		TEST(a_bad_profile_costs_only_itself),
+		TEST(a_full_disk_is_told_with_a_delay),
 		TEST(what_no_limit_lets_through_is_an_error),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

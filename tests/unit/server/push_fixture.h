@@ -8,8 +8,10 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -108,6 +110,26 @@ static inline void read_profile(const char *name, struct buf *ret)
 	must(fd_read_file(path, 1 << 20, ret, &f.err));
 }
 
+/* From here on nothing can be written, as on a full disk. */
+static inline void fill_disk(void)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = 1;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static inline void empty_disk(void)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
 /* ---- what was stored ---- */
 
 static inline void put_path(const struct store_tree *tree, uint32_t node)
@@ -143,6 +165,25 @@ static inline const char *stored_where(const char *type, const char *name, const
 	return f.text.ptr;
 }
 
+/* Values with and without a stack. */
+static inline int64_t total_where(const char *type, const char *name, const char *value)
+{
+	const struct store_matcher matchers[] = {{MATCH_EQUAL, STR("__profile_type__"),
+						  str_of(type)},
+						 {MATCH_EQUAL, str_of(name), str_of(value)}};
+	struct store_selection selection = {.tenant = STR("anonymous"),
+					    .matchers = matchers,
+					    .matcher_count = 2,
+					    .end_ns = UINT64_MAX / 4};
+	struct store_tree tree = {0};
+	int64_t sum = 0;
+
+	must(store_merge(f.store, &selection, &f.arena, &tree, &f.err));
+	for (uint32_t i = 0; i < tree.node_count; i++)
+		sum += tree.self[i];
+	return sum;
+}
+
 static inline const char *stored(const char *type, const char *service)
 {
 	return stored_where(type, "service_name", service);
@@ -151,7 +192,7 @@ static inline const char *stored(const char *type, const char *service)
 static inline void assert_holds(const char *text, const char *part)
 {
 	if (!strstr(text, part))
-		fail_msg("\"%s\" does not hold \"%s\"", text, part);
+		fail_msg("\"%s\" does not hold \"%s\"", text ? text : "", part);
 }
 
 static inline void assert_answer(int status, const char *part)

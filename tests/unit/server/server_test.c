@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../wire/layout_encode.h"
 #include "base/clock.h"
 #include "net/net.h"
 #include "profile/profile.h"
@@ -198,6 +199,53 @@ static void what_is_pushed_comes_back_also_after_a_restart(void **state)
 		   "\"" CPU "\"");
 }
 
+static const char *const otlp_paths[] = {
+	INGEST_HTTP_PATH, INGEST_HTTP_PATH_EXPERIMENTAL, /* the others are gRPC */
+	INGEST_GRPC_PATH, INGEST_GRPC_PATH_EXPERIMENTAL, INGEST_GRPC_PATH_V1,
+};
+
+enum { PATHS = sizeof(otlp_paths) / sizeof(otlp_paths[0]), HTTP_PATHS = 2 };
+
+static void push_layout(struct fixture *f, enum wire_layout layout, size_t path)
+{
+	struct buf bytes = layout_encode(new_batch(f), layout);
+	struct net_reply reply = {0};
+
+	if (path < HTTP_PATHS)
+		must(f,
+		     net_client_http(f->client, "POST", otlp_paths[path], "application/x-protobuf",
+				     buf_text(&bytes), &reply, &f->err));
+	else
+		must(f, net_client_grpc(f->client, otlp_paths[path], buf_text(&bytes), true, &reply,
+					&f->err));
+	if (reply.http_status != 200 || (path >= HTTP_PATHS && reply.grpc_status != 0))
+		fail_msg("%s: %d, %d %s", otlp_paths[path], reply.http_status, reply.grpc_status,
+			 reply.grpc_message);
+	net_reply_deinit(&reply);
+	buf_deinit(&bytes);
+}
+
+/* What counts are the bytes. */
+static void every_path_of_otlp_takes_every_layout(void **state)
+{
+	static const char *const older[] = {"1.3", "1.5", "1.6", "1.7"};
+	struct fixture *f = *state;
+	char text[96];
+
+	for (int layout = WIRE_LAYOUT_A; layout <= WIRE_LAYOUT_F; layout++)
+		for (size_t path = 0; path < PATHS; path++)
+			push_layout(f, (enum wire_layout)layout, path);
+	snprintf(text, sizeof(text), "\"total\":\"%d\"", WIRE_LAYOUT_F * PATHS * 97000);
+	assert_has(flame_graph(f), text);
+	struct str metrics = ask(f, "GET", "/metrics", NULL, 200);
+	for (size_t i = 0; i < sizeof(older) / sizeof(older[0]); i++) {
+		snprintf(text, sizeof(text),
+			 "cresset_otlp_layout_requests_total{version=\"%s\"} %d\n", older[i],
+			 PATHS);
+		assert_has(metrics, text);
+	}
+}
+
 enum { THREADS = 4, PUSHES = 5 };
 
 /* Each thread has its own client and memory, and asks between its pushes. */
@@ -308,6 +356,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_pushed_comes_back_also_after_a_restart),
+		TEST(every_path_of_otlp_takes_every_layout),
 		TEST(many_push_and_ask_at_once_and_nothing_is_lost),
 		TEST(the_unix_socket_is_a_door_too),
 		TEST(the_small_pages_answer),

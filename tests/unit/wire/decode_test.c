@@ -340,16 +340,6 @@ static void text_that_is_not_utf8_is_mended(void **state)
 	assert_true(str_equal(text_of(1), STR("\xc3\xa9\xef\xbf\xbd")));
 }
 
-static void other_layouts_are_refused_by_name(void **state)
-{
-	(void)state;
-	assert_int_equal(decode("1: { 2: { 2: { 1: { 1: 1 } 2: { 2: 3 3: [1] } 3: {} 4: {} 10: "
-				"\"\" } } }"),
-			 ERR_UNSUPPORTED);
-	assert_int_equal(report.layout, WIRE_LAYOUT_B);
-	assert_non_null(strstr(err.text, "1.5"));
-}
-
 static void a_known_field_of_another_type_is_refused(void **state)
 {
 	(void)state;
@@ -368,7 +358,7 @@ static void every_cut_of_a_request_is_refused_or_read(void **state)
 	for (size_t len = 0; len < bytes.len; len++) {
 		int rc = wire_otlp_decode(str_sub(buf_text(&bytes), 0, len), &arena, &limits,
 					  &batch, &report, &err);
-		assert_true(rc == 0 || rc == ERR_INVALID || rc == ERR_UNSUPPORTED);
+		assert_true(rc == 0 || rc == ERR_INVALID);
 		arena_reset(&arena);
 	}
 	buf_deinit(&bytes);
@@ -441,7 +431,6 @@ int main(void)
 		TEST(indices_that_do_not_fit_lead_nowhere),
 		TEST(attribute_index_0_is_not_set),
 		TEST(text_that_is_not_utf8_is_mended),
-		TEST(other_layouts_are_refused_by_name),
 		TEST(a_known_field_of_another_type_is_refused),
 		TEST(every_cut_of_a_request_is_refused_or_read),
 		TEST(limits_hold),

@@ -80,6 +80,23 @@ static void each_layout_is_recognised_by_its_bytes(void **state)
 		 "} } }",
 		 WIRE_LAYOUT_B},
 		{"1: { 2: { 2: { 1: x\"00\" 2: 5i64 3: 6i64 8: { 6: \"\" } } } }", WIRE_LAYOUT_A},
+		/* a profile of 1.3 without a time */
+		{"1: { 2: { 2: { 1: x\"00112233445566778899aabbccddeeff\" 8: { 6: \"\" } } } }",
+		 WIRE_LAYOUT_A},
+		/* field 2 of a file of 1.6 is a mapping, whatever it looks like as a dictionary */
+		{"2: { 5: [1] 6: 1 } 6: \"\" 1: { 2: { 2: { 1: { 1: 1 } 2: { 2: 3 3: [1] } } } }",
+		 WIRE_LAYOUT_C},
+		{"2: { 1: 4096 5: [1] } 6: \"\"", WIRE_LAYOUT_C},
+		/* but a later release may have more beside the dictionary */
+		{REQUEST(HEAD "2: { 1: 1 2: [1 2] 3: 1 5: [7i64] }", DICT) " 3: {}", WIRE_LAYOUT_F},
+		/* the dictionary before the profiles */
+		{"2: {" DICT "} 1: { 2: { 2: {" HEAD "2: { 1: 1 2: [1 2] 5: [7i64] } } } }",
+		 WIRE_LAYOUT_F},
+		/* a value alone, in 1.7: in later ones a sample would say nothing */
+		{REQUEST("1: { 1: 1 2: 1 } 2: { 3: [1] }", BARE_DICT), WIRE_LAYOUT_D},
+		/* few tables: what is there tells */
+		{"1: { 2: { 2: {" HEAD "2: { 4: [9] } } } }", WIRE_LAYOUT_F},
+		{"1: { 2: { 2: { 1: {} 2: { 3: [1] 2: 1 } 4: { 2: 5 } 5: [0] } } }", WIRE_LAYOUT_B},
 		/* nothing there */
 		{"", WIRE_LAYOUT_NONE},
 		{"1: { 1: {} } 2: {}", WIRE_LAYOUT_NONE},

@@ -11,11 +11,9 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "layout_encode.h"
 #include "random_batch.h"
 #include "wire/wire.h"
-
-#define FILES	"--proto_path=" PROTO_DIR " otlp_profiles_1_10.proto"
-#define MESSAGE "cresset.test.otlp.Request"
 
 static char dir[64];
 
@@ -55,15 +53,29 @@ static void read_file(const char *name, struct buf *ret)
 	assert_int_equal(fd_read_file(path, 64 << 20, ret, NULL), 0);
 }
 
-static int run_protoc(void)
+/* sent, as text, and back, with the .proto of a release ("1_10") and its package. */
+static int run_protoc(const char *release, const char *package)
 {
 	char command[1024];
 
 	snprintf(command, sizeof(command),
-		 "cd %s && protoc --decode=" MESSAGE " " FILES " < sent > text && "
-		 "protoc --encode=" MESSAGE " " FILES " < text > back",
-		 dir);
+		 "cd %s && f='--proto_path=%s otlp_profiles_%s.proto' && "
+		 "protoc --decode=cresset.test.%s.Request $f < sent > text && "
+		 "protoc --encode=cresset.test.%s.Request $f < text > back",
+		 dir, PROTO_DIR, release, package, package);
 	return system(command);
+}
+
+/* Every field has its name: one without would be printed as its number. */
+static void assert_all_named(struct str text)
+{
+	struct str line;
+
+	while (str_next(&text, '\n', &line)) {
+		line = str_trim(line);
+		if (line.len > 0 && line.ptr[0] >= '0' && line.ptr[0] <= '9')
+			fail_msg("a field that the .proto does not have: %.*s", STR_ARG(line));
+	}
 }
 
 static struct digest decode(struct arena *arena, struct str bytes)
@@ -94,17 +106,53 @@ static void protoc_understands_us_and_we_it(void **state)
 		struct digest whole = digest_batch(batch);
 		assert_int_equal(wire_otlp_encode(batch, &sent, NULL), 0);
 		write_file("sent", buf_text(&sent));
-		assert_int_equal(run_protoc(), 0);
+		assert_int_equal(run_protoc("1_10", "otlp"), 0);
 		read_file("text", &text);
 		read_file("back", &back);
 		struct digest got = decode(&arena, buf_text(&back));
 		assert_int_equal(got.content, whole.content);
 		assert_int_equal(got.total, whole.total);
 		assert_int_equal(got.profiles, whole.profiles);
-		/* Every field has its name: one without would be printed as its number. */
-		assert_true(str_find(buf_text(&text), STR("\n1: ")) < 0);
-		assert_true(str_find(buf_text(&text), STR(" 2: ")) < 0);
+		assert_all_named(buf_text(&text));
 		assert_true(str_find(buf_text(&text), STR("attribute_indices: ")) > 0);
+		buf_deinit(&sent);
+		buf_deinit(&text);
+		buf_deinit(&back);
+		arena_deinit(&arena);
+	}
+}
+
+static const struct {
+	enum wire_layout layout;
+	const char *release, *package;
+} older[] = {
+	{WIRE_LAYOUT_A, "1_3", "otlp_1_3"},  {WIRE_LAYOUT_B, "1_5", "otlp_1_5"},
+	{WIRE_LAYOUT_C, "1_6", "otlp_1_6"},  {WIRE_LAYOUT_D, "1_7", "otlp_1_7"},
+	{WIRE_LAYOUT_E1, "1_8", "otlp_1_8"}, {WIRE_LAYOUT_E2, "1_9", "otlp_1_9"},
+};
+
+/* What the tests write in an older layout is that layout, and so is what we read. */
+static void protoc_understands_the_older_layouts_as_we_do(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(older) / sizeof(older[0]); i++) {
+		struct buf sent, text, back;
+		struct arena arena;
+		arena_init(&arena, 0);
+		buf_init(&text, 0);
+		buf_init(&back, 0);
+		struct profile_batch *batch = random_batch(&arena, 20 + i, 60, 3);
+		struct digest whole = digest_batch(batch);
+		sent = layout_encode(batch, older[i].layout);
+		write_file("sent", buf_text(&sent));
+		assert_int_equal(run_protoc(older[i].release, older[i].package), 0);
+		read_file("text", &text);
+		read_file("back", &back);
+		assert_all_named(buf_text(&text));
+		struct digest got = decode(&arena, buf_text(&back));
+		assert_int_equal(got.content, whole.content);
+		assert_int_equal(got.total, whole.total);
+		assert_int_equal(got.events, whole.events);
 		buf_deinit(&sent);
 		buf_deinit(&text);
 		buf_deinit(&back);
@@ -114,7 +162,10 @@ static void protoc_understands_us_and_we_it(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(protoc_understands_us_and_we_it)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(protoc_understands_us_and_we_it),
+		cmocka_unit_test(protoc_understands_the_older_layouts_as_we_do),
+	};
 
 	if (system("protoc --version > /dev/null 2>&1")) {
 		puts("protoc is not installed");

@@ -54,10 +54,10 @@ static struct value random_value(struct arena *arena, struct random *random)
 static uint32_t random_attr(struct profile_batch *batch, struct random *random, const char *what)
 {
 	struct value value = random_value(batch->arena, random);
-	uint32_t at;
+	uint32_t at, number = random_below(random, 5);
 
-	must(profile_attribute(batch, name(batch->arena, what, random_below(random, 5)), &value,
-			       random_below(random, 3) ? STR("") : STR("By"), &at, NULL));
+	must(profile_attribute(batch, name(batch->arena, what, number), &value,
+			       number == 3 ? STR("By") : STR(""), &at, NULL));
 	return at;
 }
 
@@ -280,7 +280,7 @@ static void add_events(struct digest *digest, uint64_t hash, const struct profil
 
 	for (uint32_t i = 0; i < count; i++) {
 		int64_t value = sample->value_count ? sample->values[i] : 1;
-		uint64_t event = mix(hash, sample->value_count ? (uint64_t)value : UINT64_MAX);
+		uint64_t event = mix(hash, (uint64_t)value);
 		digest->content += mix(event, sample->time_count ? sample->times_ns[i] : 0);
 		digest->total += (uint64_t)value;
 	}

@@ -12,7 +12,7 @@ uint64_t random_next(struct random *random);
 /* 0 .. below-1 */
 uint32_t random_below(struct random *random, uint32_t below);
 
-/* shape: 0 timestamps only, 1 one value, 2 value per timestamp, 3 mixed. */
+/* The unit of an attribute goes with its key. shape: 0 timestamps only, 1 one value, 2 value per timestamp, 3 mixed. */
 struct profile_batch *random_batch(struct arena *arena, uint64_t seed, uint32_t samples, int shape);
 
 struct digest {
@@ -22,5 +22,6 @@ struct digest {
 	uint64_t profiles;
 };
 
-/* Order of samples, of dictionary rows and how a sample's events are grouped make no difference. */
+/* Order of samples, of dictionary rows and how a sample's events are grouped make no difference, nor
+ * whether an event is said to count 1. */
 struct digest digest_batch(const struct profile_batch *batch);
