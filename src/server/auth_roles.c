@@ -29,6 +29,7 @@ static const struct row rows[] = {
 	{NULL, "/pyroscope/render", AUTH_READ},
 	{NULL, "/render", AUTH_READ},
 	{NULL, "/pyroscope/label", AUTH_READ},
+	{NULL, "/label-values", AUTH_READ},
 	{NULL, "/api/v1/profiles", AUTH_READ},
 	{NULL, "/adhocprofiles.v1.AdHocProfileService/Upload", AUTH_WRITE},
 	{NULL, "/adhocprofiles.v1.AdHocProfileService/", AUTH_READ},

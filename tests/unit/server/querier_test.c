@@ -398,6 +398,47 @@ static void a_heatmap_of_spans_adds_each_span_up(void **state)
 	assert_has(f, "step");
 }
 
+/* Small blocks become one, with sums beside it: no answer may tell. */
+static void settling_changes_no_answer(void **state)
+{
+	static const struct {
+		const char *method, *body;
+	} rows[] = {
+		{"SelectSeries", "{" SHOP ",\"step\":10,\"exemplarType\":2}"},
+		{"SelectSeries", "{" TRACED ",\"step\":20,\"exemplarType\":3}"},
+		{"SelectSeries",
+		 "{" SHOP ",\"step\":20,\"stackTraceSelector\":{\"callSite\":[{\"name\":"
+		 "\"main\"},{\"name\":\"work\"}]}}"},
+		{"SelectHeatmap", "{" SHOP ",\"step\":10,\"exemplarType\":2}"},
+		{"SelectMergeProfile", "{" SHOP "}"},
+		{"SelectMergeStacktraces", "{" SHOP ",\"format\":3}"},
+		{"GetProfileStats", "{}"},
+	};
+	enum { COUNT = sizeof(rows) / sizeof(rows[0]) };
+	struct fixture *f = *state;
+	struct str before[COUNT];
+	for (size_t i = 0; i < 40; i++) { /* a batch each, and too old for the questions */
+		const struct store_sample more = sample(-600 + (int)i, 1, 1, 1);
+		const struct store_label labels[] = {{STR("__name__"), STR("process_cpu")},
+						     {STR("__profile_type__"), STR(CPU)},
+						     {STR("process.executable.name"), STR("shopd")},
+						     {STR("service_name"), STR("shop")}};
+		put(f, labels, 4, &more, 1);
+	}
+	for (size_t i = 0; i < COUNT; i++) {
+		ask_status(f, rows[i].method, rows[i].body, 200);
+		before[i] = arena_str(&f->arena, buf_text(&f->answer.body));
+	}
+	if (store_maintain(f->store, clock_real_ns(), &f->err))
+		fail_msg("%s", f->err.text);
+	for (size_t i = 0; i < COUNT; i++) {
+		ask_status(f, rows[i].method, rows[i].body, 200);
+		if (!str_equal(before[i], buf_text(&f->answer.body)))
+			fail_msg("%.*s\nbecame %.*s", STR_ARG(before[i]),
+				 STR_ARG(buf_text(&f->answer.body)));
+	}
+}
+
 /* ---- what there is ---- */
 
 static void stats_say_what_there_is(void **state)
@@ -437,6 +478,7 @@ int main(void)
 		TEST(span_exemplars_name_their_span),
 		TEST(a_heatmap_counts_profiles_in_twenty_rows),
 		TEST(a_heatmap_of_spans_adds_each_span_up),
+		TEST(settling_changes_no_answer),
 		TEST(stats_say_what_there_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

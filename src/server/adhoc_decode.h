@@ -1,0 +1,16 @@
+/* Private to server: uploaded profiles, whatever format they are in. */
+#pragma once
+
+#include "base/arena.h"
+#include "query/query.h"
+
+struct adhoc_profile {
+	struct query_type type; /* name, sample_type and sample_unit are set */
+	struct query_tree tree;
+};
+
+/* pprof (gzip or not), speedscope, flamebearer (single) and folded stacks, told apart by how they begin.
+ * One for each type of values in the file, at least one. Names the format in its errors: ERR_INVALID,
+ * ERR_LIMIT, ERR_NOMEM. */
+MUST_USE int adhoc_decode(struct arena *arena, struct str bytes, struct adhoc_profile **ret,
+			  size_t *ret_count, struct err *err);
