@@ -33,7 +33,7 @@ static int set_up(void **state)
 	static struct fixture f;
 	memset(&f, 0, sizeof(f));
 	arena_init(&f.arena, 0);
-	strcpy(f.file, "/tmp/cresset-auth-XXXXXX");
+	snprintf(f.file, sizeof(f.file), "/tmp/cresset-auth-XXXXXX");
 	int fd = mkstemp(f.file);
 	assert_true(fd >= 0);
 	close(fd);
