@@ -63,6 +63,9 @@ struct ingest_config {
 	uint32_t series;		/* of a tenant, new ones above it are refused */
 
 	/* Set for one request by the settings; all may be NULL. */
+	const struct relabel
+		*built_in; /* Pyroscope's own rules, before the others or behind them */
+	bool built_in_last;
 	const struct relabel *sample_types;
 	const struct usage_groups *groups;
 	struct tenant_state *tenant_state;

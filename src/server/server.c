@@ -272,6 +272,10 @@ static void set_net_limits(const struct server_config *config, struct net_limits
 		limits->connections = http->connections;
 	if (message > limits->body_bytes)
 		limits->body_bytes = message;
+	if (http->streams > 0)
+		limits->streams_per_connection = http->streams;
+	if (http->header_timeout_ns > 0)
+		limits->header_timeout_ns = (uint64_t)http->header_timeout_ns;
 	if (http->read_timeout_ns > 0)
 		limits->body_timeout_ns = (uint64_t)http->read_timeout_ns;
 	if (http->idle_timeout_ns > 0)
