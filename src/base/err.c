@@ -123,5 +123,5 @@ const struct err_info *err_info(int code)
 	for (int i = 0; i < INFO_COUNT; i++)
 		if (infos[i].code == code)
 			return &infos[i];
-	return &infos[INFO_COUNT - 1];
+	return &infos[-ERR_INTERNAL];
 }
