@@ -1,9 +1,10 @@
-/* capabilities.v1.FeatureFlagsService, version.v1.Version and vcs.v1.VCSService:
+/* capabilities.v1.FeatureFlagsService, version.v1.Version, status.v1.StatusService and vcs.v1.VCSService:
  * what the server can do, and what it cannot. */
 #include "server/services.h"
 
 #include "feature_flags.pb-c.h"
 #include "server/pbjson.h"
+#include "status.pb-c.h"
 #include "vcs.pb-c.h"
 #include "version.pb-c.h"
 
@@ -57,8 +58,26 @@ static int version(const struct api_call *call, const ProtobufCMessage *message,
 	return 0;
 }
 
+/* ---- build ---- */
+
+static int build_info(const struct api_call *call, const ProtobufCMessage *message,
+		      ProtobufCMessage *response, struct err *err)
+{
+	Status__V1__GetBuildInfoResponse *out = (void *)response;
+	(void)message;
+	out->status = api_text(call->arena, STR("success"));
+	out->data = (Status__V1__GetBuildInfoData *)
+		pbmsg_new(call->arena, &status__v1__get_build_info_data__descriptor);
+	if (out->data)
+		out->data->version = api_text(call->arena, STR(CRESSET_VERSION));
+	if (!out->status || !out->data || !out->data->version)
+		return err_set(err, ERR_NOMEM, "no memory for the answer");
+	return 0;
+}
+
 API_SECONDS(flags_seconds, "capabilities.GetFeatureFlags");
 API_SECONDS(version_seconds, "version.Version");
+API_SECONDS(build_seconds, "status.GetBuildInfo");
 
 static const struct api_rpc about_rpcs[] = {
 	API_RPC("/capabilities.v1.FeatureFlagsService/GetFeatureFlags",
@@ -66,6 +85,8 @@ static const struct api_rpc about_rpcs[] = {
 		capabilities__v1__get_feature_flags_response, get_feature_flags, flags_seconds),
 	API_RPC("/version.v1.Version/Version", version__v1__version_request,
 		version__v1__version_response, version, version_seconds),
+	API_RPC("/status.v1.StatusService/GetBuildInfo", status__v1__get_build_info_request,
+		status__v1__get_build_info_response, build_info, build_seconds),
 };
 
 const struct api_service api_about = {about_rpcs, sizeof(about_rpcs) / sizeof(about_rpcs[0])};

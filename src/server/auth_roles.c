@@ -40,6 +40,7 @@ static const struct row rows[] = {
 	{NULL, "/vcs.v1.VCSService/", AUTH_READ},
 	{NULL, "/capabilities.v1.FeatureFlagsService/", AUTH_READ},
 	{NULL, "/version.v1.Version/", AUTH_READ},
+	{NULL, "/status.v1.StatusService/", AUTH_READ},
 	{NULL, "/api/v1/status/buildinfo", AUTH_READ},
 	{NULL, "/api/v1/tenant_limits", AUTH_READ},
 	{NULL, "/api/swagger.json", AUTH_READ},

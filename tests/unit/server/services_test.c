@@ -136,6 +136,8 @@ static void what_the_server_can_do_is_said(void **state)
 	/* false is left out. */
 	assert_true(str_find(got, STR("{\"name\":\"pyroscopeRuler\",\"description\":")) > 0);
 	ask(f, "/version.v1.Version/Version", "{}", 200, "{\"QuerierAPI\":\"1\"}");
+	ask(f, "/status.v1.StatusService/GetBuildInfo", "{}", 200,
+	    "{\"status\":\"success\",\"data\":{\"version\":\"" CRESSET_VERSION "\"}}");
 	ask(f, "/vcs.v1.VCSService/GithubApp", "{}", 501,
 	    "{\"code\":\"unimplemented\",\"message\":\"this server reads no source code: there is "
 	    "no "

@@ -188,6 +188,68 @@ static void long_grpc_answers_are_packed_when_accepted(void **state)
 	buf_deinit(&plain);
 }
 
+/* ---- every method ---- */
+
+/* gRPC's number for the "code" of a Connect error; 0 for an answer that is none. */
+static int status_of_connect(const struct fixture *f)
+{
+	struct str got = buf_text(&f->answer.body);
+	if (f->answer.status == 200)
+		return 0;
+	for (int code = ERR_INVALID; code >= ERR_INTERNAL; code--) {
+		const struct err_info *info = err_info(code);
+		char start[64];
+		snprintf(start, sizeof(start), "{\"code\":\"%s\",", info->connect_code);
+		if (str_starts_with(got, str_of(start)) && info->http_status == f->answer.status)
+			return info->grpc_status;
+	}
+	fail_msg("%d %.*s", f->answer.status, STR_ARG(got));
+	return -1;
+}
+
+static int number_behind(struct str text, const char *name)
+{
+	ptrdiff_t at = str_find(text, str_of(name));
+	assert_true(at >= 0);
+	return atoi(text.ptr + at + strlen(name));
+}
+
+static void ask_rpc(struct fixture *f, const struct api_rpc *rpc, const char *type, int http_major,
+		    struct str body)
+{
+	f->request.header_count = 0;
+	f->request.http_major = http_major;
+	add_header(f, STR("content-type"), str_of(type));
+	call(f, rpc->path, body);
+}
+
+/* The empty question: some methods answer it, others say what is missing. */
+static void every_method_says_the_same_in_every_protocol(void **state)
+{
+	struct fixture *f = *state;
+	const struct api_rpc *rpc;
+	size_t count = 0;
+	for (; (rpc = api_rpc_at(count)) != NULL; count++) {
+		ask_rpc(f, rpc, "application/json", 1, STR("{}"));
+		int want = status_of_connect(f);
+		ask_rpc(f, rpc, "application/proto", 2, STR(""));
+		assert_int_equal(f->answer.status == 200, want == 0);
+		ask_rpc(f, rpc, "application/grpc+proto", 2, BYTES("\0\0\0\0\0"));
+		assert_int_equal(atoi(f->answer.trailers[0].value.ptr), want);
+		ask_rpc(f, rpc, "application/grpc+json", 2, BYTES("\0\0\0\0\2{}"));
+		assert_int_equal(atoi(f->answer.trailers[0].value.ptr), want);
+		ask_rpc(f, rpc, "application/grpc-web+proto", 1, BYTES("\0\0\0\0\0"));
+		assert_int_equal(number_behind(buf_text(&f->answer.body), "grpc-status: "), want);
+		ask_rpc(f, rpc, "application/grpc-web+json", 2, BYTES("\0\0\0\0\2{}"));
+		assert_int_equal(number_behind(buf_text(&f->answer.body), "grpc-status: "), want);
+		ask_rpc(f, rpc, "application/json", 1, STR("{"));
+		assert_int_equal(f->answer.status, 400);
+		ask_rpc(f, rpc, "application/proto", 1, STR("\xff"));
+		assert_int_equal(f->answer.status, 400);
+	}
+	assert_true(count > 25);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -201,6 +263,7 @@ int main(void)
 		TEST(a_query_stops_when_its_time_is_up),
 		TEST(another_version_of_connect_is_refused),
 		TEST(long_grpc_answers_are_packed_when_accepted),
+		TEST(every_method_says_the_same_in_every_protocol),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
