@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "server/api.h"
+#include "server/speech.h"
 
 #define FAILURES      "cresset_auth_failures_total"
 #define FAILURES_HELP "Requests that were refused by the authentication, by reason"
@@ -45,13 +46,6 @@ static void log_failure(const struct net_request *request, const char *why)
 		 LOG_TEXT(path), LOG_TEXT(why), (unsigned long long)atomic_exchange(&unsaid, 0));
 }
 
-static bool is_connect(const struct net_request *request)
-{
-	struct str type = net_header_get(request, STR("content-type"));
-	return str_starts_with(type, STR("application/json")) ||
-	       str_starts_with(type, STR("application/proto"));
-}
-
 /* RFC 9110 section 11.6.1; browsers then ask for name and password. */
 static void refuse(const struct net_request *request, const struct err *err,
 		   struct net_answer *answer)
@@ -61,16 +55,16 @@ static void refuse(const struct net_request *request, const struct err *err,
 					   : &unauthenticated,
 		   1);
 	log_failure(request, err->text);
-	if (net_is_grpc(request) && request->http_major == 2) {
-		net_grpc_error(answer, err, err->code == ERR_BUSY ? 1000 : -1);
-		return;
-	}
-	if (is_connect(request))
-		api_error(answer, err);
+	int64_t retry_ms = err->code == ERR_BUSY ? NS_PER_S / NS_PER_MS : -1;
+	struct speech speech = speech_of(request);
+	if (speech.protocol != PROTOCOL_NONE)
+		speech_error(&speech, request, answer, err, retry_ms);
 	else
 		net_answer_error(answer, err);
-	if (err->code == ERR_BUSY)
-		net_answer_header(answer, STR("retry-after"), STR("1"));
+	if (speech.protocol == PROTOCOL_NONE)
+		api_retry_after(request->arena, answer, retry_ms);
+	if (speech.protocol == PROTOCOL_GRPC || speech.protocol == PROTOCOL_GRPC_WEB)
+		return;
 	if (err->code != ERR_UNAUTHENTICATED)
 		return;
 	net_answer_header(answer, STR("www-authenticate"),
