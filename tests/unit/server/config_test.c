@@ -349,7 +349,6 @@ static void flags_of_pyroscope_are_taken(void **state)
 		"server.register-instrumentation=true",
 		"server.throughput.unit=x",
 		"server.trace-request-headers",
-		"shutdown-delay=1s",
 		"storage.s3.bucket-name=x",
 		"storage.storage-prefix=x",
 		"store-gateway.sharding-ring.store=x",
