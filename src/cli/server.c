@@ -8,6 +8,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "cli/cli.h"
 
@@ -79,7 +80,12 @@ static int serve(const struct server_config *config, int argc, char **argv, stru
 		return rc;
 	log_info("server", "everything is ready, serving", "address=%s",
 		 server_address(serving.server));
-	log_info("server", "stopping", "signal=%d", cli_wait_stop_or_reload(reload, &serving));
+	int sig = cli_wait_stop_or_reload(reload, &serving);
+	if (config->shutdown_delay_ns > 0) {
+		log_info("server", "stopping after shutdown_delay", "signal=%d", sig);
+		clock_sleep_until_ns(clock_mono_ns() + (uint64_t)config->shutdown_delay_ns);
+	}
+	log_info("server", "stopping", "signal=%d", sig);
 	server_stop(serving.server);
 	return 0;
 }

@@ -144,6 +144,7 @@ struct server_config {
 		debuginfod_url; /* where symbols of frames without names are fetched; "": nowhere */
 	struct config_strings runtime_files; /* limits of single tenants, read anew while running */
 	int64_t runtime_period_ns;
+	int64_t shutdown_delay_ns; /* the program's: between the signal to stop and stopping */
 	bool multitenancy;
 	bool disable_push; /* accepted: the server never profiles itself */
 	bool reporting;	   /* accepted: the server never calls home */

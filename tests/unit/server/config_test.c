@@ -307,6 +307,146 @@ static void unknown_keys_and_flags_are_refused_with_a_hint(void **state)
 	assert_int_equal(LOAD(f, missing), ERR_NOT_FOUND);
 }
 
+/* One of each family of the flags that Pyroscope 1.18's -help-all prints. */
+static void flags_of_pyroscope_are_taken(void **state)
+{
+	static const char *const names[] = {
+		"api.base-url=/x",
+		"blocks-storage.bucket-store.sync-dir=/x",
+		"compactor.block-ranges=1h",
+		"compactor.no-blocks-file-cleanup-enabled",
+		"compactor.ring.store=memberlist",
+		"config.show_banner=false",
+		"consul.hostname=x",
+		"distributor.aggregation-period=1s",
+		"distributor.client-cleanup-period=1s",
+		"distributor.ingestion-artificial-delay=1s",
+		"distributor.ingestion-tenant-shard-size=1",
+		"distributor.replication-factor=1",
+		"distributor.zone-awareness-enabled",
+		"etcd.endpoints=x",
+		"ingester.min-ready-duration=0s",
+		"memberlist.bind-port=1",
+		"multi.primary=x",
+		"overrides-exporter.ring.store=x",
+		"pyroscopedb.row-group-target-size=1",
+		"pyroscopedb.retention-policy-enforcement-interval=1m",
+		"querier.client-cleanup-period=1s",
+		"querier.max-flamegraph-nodes-on-select-merge-profile",
+		"querier.query-analysis-enabled",
+		"querier.sanitize-on-merge=true",
+		"querier.split-queries-by-interval=1h",
+		"query-frontend.instance-port=1",
+		"query-scheduler.ring.store=x",
+		"ring.store=x",
+		"self-profiling.mutex-profile-fraction=5",
+		"server.cluster-validation.label=x",
+		"server.grpc-listen-port=9095",
+		"server.grpc.keepalive.time=1s",
+		"server.http-listen-network=tcp",
+		"server.log-source-ips-enabled",
+		"server.proxy-protocol-enabled",
+		"server.register-instrumentation=true",
+		"server.throughput.unit=x",
+		"server.trace-request-headers",
+		"storage.s3.bucket-name=x",
+		"storage.storage-prefix=x",
+		"store-gateway.sharding-ring.store=x",
+		"tenant-settings.recording-rules.enabled",
+		"tracing.enabled=false",
+		"validation.enforce-labels-order",
+		"validation.max-sessions-per-series=1",
+	};
+	struct fixture *f = *state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char flag[128], said[160];
+		snprintf(flag, sizeof(flag), "-%s", names[i]);
+		must(f, LOAD(f, flag));
+		snprintf(said, sizeof(said), "flag -%.*s has no effect here\n",
+			 (int)strcspn(names[i], "="), names[i]);
+		if (!warned(f, said))
+			fail_msg("%s: %.*s", flag, STR_ARG(buf_text(&f->warnings)));
+	}
+}
+
+static void flags_that_have_an_effect_have_it(void **state)
+{
+	char *argv[] = {
+		(char[]){"-distributor.ingestion-rate-limit-mb=4"},
+		(char[]){"-distributor.ingestion-burst-size-mb=2"},
+		(char[]){"-distributor.ingestion-relabeling-default-rules-position=last"},
+		(char[]){"-distributor.ingestion-relabeling-rules"},
+		(char[]){"[{action: labeldrop, regex: pod}]"},
+		(char[]){"-distributor.sample-type-relabeling-rules=[{action: drop, regex: x}]"},
+		(char[]){"-ingester.max-global-series-per-tenant=5000"},
+		(char[]){"-runtime-config.file=/a.yaml,/b.yaml"},
+		(char[]){"-runtime-config.reload-period=1m"},
+		(char[]){"-server.grpc-max-concurrent-streams=7"},
+		(char[]){"-server.http-read-header-timeout=3s"},
+		(char[]){"-server.http-tls-client-auth=RequireAnyClientCert"},
+		(char[]){"-server.path-prefix=/v1/"},
+		(char[]){"-server.tls-min-version=VersionTLS13"},
+		(char[]){"-validation.disable-label-sanitization=true"},
+		(char[]){"-validation.max-profile-size-bytes=9"},
+		(char[]){"-validation.max-profile-stacktrace-samples=8"},
+		(char[]){"-validation.max-profile-stacktrace-sample-labels=7"},
+		NULL,
+	};
+	struct fixture *f = *state;
+	must(f, load(f, argv));
+	const struct server_limits *limits = &f->config.limits;
+	assert_true(limits->ingestion_rate_mb > 3.9 && limits->ingestion_burst_mb < 2.1);
+	assert_int_equal(limits->rules_position, SERVER_RULES_LAST);
+	assert_int_equal(limits->relabel_rules.count, 1);
+	assert_int_equal(limits->sample_type_rules.count, 1);
+	assert_int_equal(limits->global_series, 5000);
+	assert_int_equal(f->config.runtime_files.count, 2);
+	assert_true(f->config.runtime_period_ns == 60ll * NS_PER_S);
+	assert_int_equal(f->config.http.streams, 7);
+	assert_true(str_equal(f->config.http.path_prefix, STR("/v1")));
+	assert_int_equal(limits->profile_bytes, 9);
+	assert_int_equal(f->warnings.len, 0);
+}
+
+static void wrong_values_of_the_new_keys_are_said(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} rows[] = {
+		{"server:\n  http_tls_config:\n    client_auth_type: Maybe\n", "RequestClientCert"},
+		{"server:\n  http_tls_config: {cert: a, cert_file: b, key: c}\n",
+		 "as text or as _file"},
+		{"server:\n  http_tls_config: {cert: a}\n", "go together"},
+		{"limits: {ingestion_relabeling_default_rules_position: middle}\n", "first"},
+		{"limits:\n  sample_type_relabeling_rules:\n  - {action: replace, target_label: "
+		 "a}\n",
+		 ":3: "},
+		{"limits:\n  distributor_usage_groups: {a: '{'}\n", "distributor_usage_groups.a"},
+		{"auth:\n  users:\n    a: {password: x, roles: [reader]}\n", ":3: "},
+		{"auth:\n  tokns: {}\n", "did you mean \"tokens\"?"},
+		{"runtime_config: {fil: x}\n", "did you mean \"file\"?"},
+	};
+	struct fixture *f = *state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		write_file(f, rows[i].text);
+		assert_int_equal(LOAD(f, f->flag), ERR_INVALID);
+		if (!strstr(f->err.text, rows[i].why))
+			fail_msg("%s: %s", rows[i].text, f->err.text);
+	}
+	char version[] = "-server.tls-min-version=TLS12", prefix[] = "-server.path-prefix=x",
+	     rules[] = "-distributor.ingestion-relabeling-rules=[{action: nope}]",
+	     nothing[] = "-distributor.ingestion-relabeling-rules";
+	assert_int_equal(LOAD(f, version), ERR_INVALID);
+	assert_non_null(strstr(f->err.text, "VersionTLS12"));
+	assert_int_equal(LOAD(f, prefix), ERR_INVALID);
+	assert_int_equal(LOAD(f, rules), ERR_INVALID);
+	assert_non_null(strstr(f->err.text, "flag -distributor.ingestion-relabeling-rules:1"));
+	assert_int_equal(LOAD(f, nothing), ERR_INVALID);
+	write_file(f, "server: {grpc_tls_config: {cert_file: a, key_file: b}}\n");
+	must(f, LOAD(f, f->flag));
+	assert_true(warned(f, "gRPC is served on the HTTP port"));
+}
+
 static void the_environment_is_expanded_when_asked(void **state)
 {
 	struct fixture *f = *state;
@@ -345,6 +485,9 @@ int main(void)
 		TEST(what_a_drop_in_must_take_is_taken),
 		TEST(keys_of_a_cluster_are_warned_about_once_each),
 		TEST(unknown_keys_and_flags_are_refused_with_a_hint),
+		TEST(flags_of_pyroscope_are_taken),
+		TEST(flags_that_have_an_effect_have_it),
+		TEST(wrong_values_of_the_new_keys_are_said),
 		TEST(the_environment_is_expanded_when_asked),
 		TEST(help_lists_the_flags),
 	};
