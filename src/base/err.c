@@ -21,6 +21,7 @@ static const struct err_info infos[] = {
 	{ERR_IO, "io", "unavailable", 14, 503},
 	{ERR_NOMEM, "nomem", "resource_exhausted", 8, 429},
 	{ERR_INTERNAL, "internal", "internal", 13, 500},
+	{ERR_PRECONDITION, "state", "failed_precondition", 9, 400},
 };
 
 enum { INFO_COUNT = sizeof(infos) / sizeof(infos[0]) };
@@ -122,5 +123,5 @@ const struct err_info *err_info(int code)
 	for (int i = 0; i < INFO_COUNT; i++)
 		if (infos[i].code == code)
 			return &infos[i];
-	return &infos[INFO_COUNT - 1];
+	return &infos[-ERR_INTERNAL];
 }

@@ -34,6 +34,7 @@ enum err_code {
 	ERR_IO = -12,		  /* the system refused: disk, network, kernel */
 	ERR_NOMEM = -13,	  /* no memory within the limit */
 	ERR_INTERNAL = -14,	  /* our own mistake */
+	ERR_PRECONDITION = -15,	  /* something else has to be done first */
 };
 
 enum { ERR_TEXT_MAX = 1024 };

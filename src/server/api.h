@@ -12,12 +12,14 @@
 #include "server/server.h"
 
 struct tenant_files;
+struct debuginfo_api;
 
 struct api {
 	struct store *store;
 	struct ingest *ingest;		    /* knows the tenant of a request, and takes pushes */
 	const struct server_limits *limits; /* of who is asking, while a method runs */
 	struct tenant_files *files;	    /* small things that are kept for a tenant */
+	struct debuginfo_api *debuginfo;    /* uploads under way */
 };
 
 /* One request on its way through a method. */

@@ -4,6 +4,8 @@
 
 #include <time.h>
 
+#include "base/clock.h"
+
 enum { DATE_DIGITS = 8, SECOND_MS = 1000 };
 
 static bool all_digits(struct str text)
@@ -116,4 +118,31 @@ int attime_parse(struct str text, int64_t now_ms, int64_t *ret_ms, struct err *e
 	return err_set(err, ERR_INVALID,
 		       "\"%.*s\" is no time; send now-1h, or seconds or milliseconds since 1970",
 		       STR_ARG(str_sub(text, 0, 64)));
+}
+
+static int too_late(struct str text, struct err *err)
+{
+	return err_set(err, ERR_INVALID, "\"%.*s\" is no time: it is after 2262",
+		       STR_ARG(str_sub(text, 0, 64)));
+}
+
+int attime_parse_ns(struct str text, uint64_t now_ns, uint64_t *ret_ns, struct err *err)
+{
+	enum { US_DIGITS = 15, NS_DIGITS = 18 };
+	uint64_t number, scale = NS_PER_MS;
+	int64_t ms = 0;
+	int rc = 0;
+
+	if (text.len >= US_DIGITS && str_to_u64(text, &number)) {
+		scale = text.len >= NS_DIGITS ? 1 : NS_PER_US;
+	} else {
+		rc = attime_parse(text, (int64_t)(now_ns / NS_PER_MS), &ms, err);
+		number = (uint64_t)ms;
+	}
+	if (rc)
+		return rc;
+	if (number > INT64_MAX / scale)
+		return too_late(text, err);
+	*ret_ns = number * scale;
+	return 0;
 }

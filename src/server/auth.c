@@ -1,7 +1,7 @@
 /* A password's scrypt takes some 50 ms and 16 MiB on purpose. So that this is no
  * way to stop the server: each user's last good password is remembered as a
- * digest keyed by random bytes of this process, and only a few others are worked
- * on at the same time; who comes then is told to come again. */
+ * digest keyed by random bytes of this process, and of others one is worked on
+ * at a time; who comes then is told to come again. */
 #include "server/auth.h"
 
 #include <openssl/rand.h>
@@ -14,7 +14,7 @@
 #include "server/secret.h"
 
 enum {
-	HASHING_MAX = 2,       /* at the same time, in the process */
+	HASHING_MAX = 1,       /* at the same time: not more than one core is kept busy */
 	CREDENTIAL_MAX = 1024, /* bytes of a name or secret */
 	SECRET_FILE_MAX = 64 * 1024,
 	TOKEN_MIN = 16,

@@ -32,16 +32,17 @@ static void log_failure(const struct net_request *request, const char *why)
 {
 	static _Atomic uint64_t next_ns, unsaid;
 	uint64_t now_ns = clock_mono_ns(), next = atomic_load(&next_ns);
+	char path[128];
 
 	if (now_ns < next ||
 	    !atomic_compare_exchange_strong(&next_ns, &next, now_ns + 10ull * NS_PER_S)) {
 		atomic_fetch_add(&unsaid, 1);
 		return;
 	}
+	str_copy(path, sizeof(path), request->path);
 	log_warn("server", "a request was refused",
 		 "peer=%.*s path=" LOG_Q " why=" LOG_Q " others=%llu", STR_ARG(request->peer),
-		 LOG_TEXT(request->path.len < 200 ? request->path.ptr : "(long)"), LOG_TEXT(why),
-		 (unsigned long long)atomic_exchange(&unsaid, 0));
+		 LOG_TEXT(path), LOG_TEXT(why), (unsigned long long)atomic_exchange(&unsaid, 0));
 }
 
 static bool is_connect(const struct net_request *request)

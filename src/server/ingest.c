@@ -52,6 +52,13 @@ int ingest_create(const struct ingest_config *config, struct store *store, struc
 	return 0;
 }
 
+int64_t ingest_retry_ms(const struct ingest *ingest, const struct ingest_result *result)
+{
+	uint64_t retry_ns = result->retry_ns ? result->retry_ns : ingest->config.retry_ns;
+
+	return result->retry ? (int64_t)(retry_ns / NS_PER_MS) : -1;
+}
+
 size_t ingest_message_bytes(const struct ingest *ingest)
 {
 	return ingest->config.message_bytes;

@@ -63,6 +63,9 @@ struct ingest_config {
 	uint32_t series;		/* of a tenant, new ones above it are refused */
 
 	/* Set for one request by the settings; all may be NULL. */
+	const struct relabel
+		*built_in; /* Pyroscope's own rules, before the others or behind them */
+	bool built_in_last;
 	const struct relabel *sample_types;
 	const struct usage_groups *groups;
 	struct tenant_state *tenant_state;
@@ -117,6 +120,8 @@ struct ingest_result {
  * bytes outside [a-zA-Z0-9!_.*'()-], "." or "..", or over 150 bytes. */
 MUST_USE int ingest_tenant(const struct ingest *ingest, const struct net_request *request,
 			   struct str *ret, struct err *err);
+/* What a client is told after an error, in milliseconds; -1: trying again does not help. */
+int64_t ingest_retry_ms(const struct ingest *ingest, const struct ingest_result *result);
 /* Is a message (unpacked) within the tenant's limits.ingestion_body_limit_mb? ERR_LIMIT says the limit. */
 MUST_USE int ingest_check_message(const struct ingest *ingest, struct str tenant, size_t len,
 				  struct err *err);

@@ -230,12 +230,12 @@ static void identify(struct ingest_sink *sink, struct str query, struct str body
 static int store_all(struct ingest *ingest, const struct net_request *request, struct str tenant,
 		     struct ingest_sink *sink, struct failure *failure)
 {
-	struct ingest_result result;
+	struct ingest_result result = {0};
 	int rc = ingest_batch(ingest, tenant, INGEST_LABELS, sink->batch, request->arena, &result,
 			      &failure->err);
 
-	if (rc && result.retry)
-		failure->retry_ms = (int64_t)(ingest->config.retry_ns / NS_PER_MS);
+	if (rc)
+		failure->retry_ms = ingest_retry_ms(ingest, &result);
 	if (rc || result.samples > 0 || result.rejected_samples == 0)
 		return rc;
 	failure->status = 422;
@@ -275,6 +275,7 @@ static int take(struct ingest *ingest, const struct net_request *request, struct
 	if (rc)
 		return rc;
 	rc = net_body(request, ingest->config.message_bytes, &body, &failure->err);
+	rc = rc ? rc : ingest_check_message(ingest, tenant, body.len, &failure->err);
 	if (rc == ERR_LIMIT)
 		failure->status = 413;
 	else if (rc == ERR_UNSUPPORTED) /* its coding: RFC 9110, section 15.5.16 */

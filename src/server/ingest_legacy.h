@@ -36,8 +36,6 @@ struct legacy_request {
 /* All but the body. ERR_INVALID names the parameter. now_ns stands for times that are not given. */
 MUST_USE int legacy_parse(const struct net_request *request, uint64_t now_ns,
 			  struct legacy_request *ret, struct err *err);
-/* Digits: seconds, or with 13, 16 and 19 of them milli-, micro- and nanoseconds; "now". */
-MUST_USE bool legacy_time(struct str text, uint64_t now_ns, uint64_t *ret);
 
 /* ---- types (ingest_legacy_type.c) ---- */
 

@@ -1,4 +1,5 @@
 /* The query of a request to /ingest. */
+#include "server/attime.h"
 #include "server/ingest_legacy.h"
 
 enum { TAGS_MAX = 1024, DEFAULT_RATE_HZ = 100 };
@@ -52,38 +53,18 @@ static int parse_name(struct arena *arena, struct str name, struct legacy_reques
 
 /* ---- times ---- */
 
-bool legacy_time(struct str text, uint64_t now_ns, uint64_t *ret)
-{
-	const uint64_t second_ns = 1000000000;
-	uint64_t number, scale = second_ns;
-
-	if (str_equal(text, STR("now"))) {
-		*ret = now_ns;
-		return true;
-	}
-	if (!str_to_u64(text, &number))
-		return false;
-	if (text.len == 13)
-		scale = second_ns / 1000;
-	else if (text.len == 16)
-		scale = 1000;
-	else if (text.len == 19)
-		scale = 1;
-	return !__builtin_mul_overflow(number, scale, ret);
-}
-
 static int get_time(const struct net_request *request, const char *name, uint64_t now_ns,
 		    uint64_t *ret, struct err *err)
 {
 	struct str text = net_query_get(request, str_of(name));
+	int rc = 0;
 
 	*ret = now_ns;
-	if (text.len == 0 || legacy_time(str_trim(text), now_ns, ret))
-		return 0;
-	return err_set(err, ERR_INVALID,
-		       "%s: \"%.*s\" is no time; send seconds, milliseconds, microseconds or "
-		       "nanoseconds since 1970",
-		       name, STR_ARG(str_sub(text, 0, 60)));
+	if (text.len > 0)
+		rc = attime_parse_ns(str_trim(text), now_ns, ret, err);
+	if (rc)
+		err_wrap(err, "%s", name);
+	return rc;
 }
 
 /* ---- the rest ---- */

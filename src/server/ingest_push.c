@@ -76,22 +76,35 @@ static int add_series(struct push *push, const Push__V1__RawProfileSeries *serie
 static int store_all(const struct api_call *call, const struct push *push, struct err *err)
 {
 	struct ingest *ingest = call->api->ingest;
-	struct ingest_result result;
+	struct ingest_result result = {0};
 	int rc = ingest_batch(ingest, call->tenant, INGEST_LABELS, push->sink.batch, call->arena,
 			      &result, err);
 
-	if (rc && result.retry)
-		*call->retry_ms = (int64_t)(ingest->config.retry_ns / NS_PER_MS);
+	if (rc)
+		*call->retry_ms = ingest_retry_ms(ingest, &result);
 	if (!rc && result.samples == 0 && result.rejected_samples > 0)
 		rc = err_set(err, ERR_INVALID, "%llu samples were not stored, the first for: %s",
 			     (unsigned long long)result.rejected_samples, result.reason);
 	return rc;
 }
 
+/* As they were sent; what is gzip is bounded again when it is unpacked. */
+static size_t profile_bytes(const Push__V1__PushRequest *in)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < in->n_series; i++)
+		for (size_t k = 0; k < in->series[i]->n_samples; k++)
+			sum += in->series[i]->samples[k]->raw_profile.len;
+	return sum;
+}
+
 static int take(const struct api_call *call, const Push__V1__PushRequest *in, struct err *err)
 {
 	struct push push = {0};
-	int rc = ingest_sink_init(call->api->ingest, call->arena, &push.sink, err);
+	int rc = ingest_check_message(call->api->ingest, call->tenant, profile_bytes(in), err);
+
+	rc = rc ? rc : ingest_sink_init(call->api->ingest, call->arena, &push.sink, err);
 
 	for (size_t i = 0; i < in->n_series && !rc; i++)
 		rc = add_series(&push, in->series[i], err);

@@ -152,10 +152,8 @@ static int take(struct ingest *ingest, const struct net_request *request, bool j
 		return rc;
 	rc = ingest_batch(ingest, tenant, INGEST_ATTRIBUTES, batch, request->arena, &result,
 			  &failure->err);
-	if (rc && result.retry)
-		failure->retry_ms =
-			(int64_t)((result.retry_ns ? result.retry_ns : ingest->config.retry_ns) /
-				  NS_PER_MS);
+	if (rc)
+		failure->retry_ms = ingest_retry_ms(ingest, &result);
 	return rc ? rc : fill_partial(request, &report, &result, ret, &failure->err);
 }
 

@@ -195,6 +195,20 @@ static int run_rules(const struct relabel *rules, struct relabel_labels *labels,
 	return 0;
 }
 
+/* They are about few names, so most series are spared the matching. */
+static int run_built_in(const struct ingest_config *config, bool last,
+			struct relabel_labels *labels, enum discard *ret_reason, struct err *err)
+{
+	struct str name = relabel_get(labels, STR("__name__"));
+
+	if (!config->built_in || config->built_in_last != last)
+		return 0;
+	if (!str_starts_with(name, STR("godeltaprof_")) && !str_equal(name, STR("wall")) &&
+	    relabel_get(labels, STR("__name_replaced__")).len == 0)
+		return 0;
+	return run_rules(config->built_in, labels, ret_reason, err);
+}
+
 /* DISCARDS: it may live. */
 static int make_labels(struct series_set *set, struct relabel_labels *labels,
 		       const struct profile_type *type, struct str service,
@@ -204,10 +218,12 @@ static int make_labels(struct series_set *set, struct relabel_labels *labels,
 
 	*ret_reason = DISCARDS;
 	set->usage = (struct usage_match){.probability = 1};
+	rc = rc ? rc : run_built_in(set->config, false, labels, ret_reason, err);
 	rc = rc ? rc : run_rules(set->relabel, labels, ret_reason, err);
 	if (rc || *ret_reason != DISCARDS)
 		return rc;
-	rc = add_fixed_labels(set->config, labels, type, err);
+	rc = run_built_in(set->config, true, labels, ret_reason, err);
+	rc = rc ? rc : add_fixed_labels(set->config, labels, type, err);
 	if (!rc && set->config->sample_types)
 		rc = run_rules(set->config->sample_types, labels, ret_reason, err);
 	if (rc || *ret_reason != DISCARDS)

@@ -6,8 +6,10 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/base64.h"
+#include "timestamp.pb-c.h"
 
 static const void *member(const ProtobufCMessage *message, unsigned offset)
 {
@@ -245,8 +247,28 @@ static void put_field(struct buf *out, const ProtobufCMessage *message,
 		put_value(out, field, member(message, field->offset));
 }
 
+/* protobuf.dev, "ProtoJSON Format": RFC 3339, with as many decimals as it takes, in threes. */
+static void put_timestamp(const Google__Protobuf__Timestamp *time, struct buf *out)
+{
+	time_t seconds = (time_t)time->seconds;
+	int decimals = time->nanos % 1000 ? 9 : time->nanos % 1000000 ? 6 : time->nanos ? 3 : 0;
+	char text[40], fraction[16] = "";
+	struct tm tm;
+	if (!gmtime_r(&seconds, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm))
+		text[0] = 0;
+	if (decimals)
+		snprintf(fraction, sizeof(fraction), ".%09d", time->nanos);
+	if (decimals)
+		fraction[decimals + 1] = 0;
+	buf_printf(out, "\"%s%sZ\"", text, fraction);
+}
+
 void pbjson_encode(const ProtobufCMessage *message, struct buf *out)
 {
+	if (message->descriptor == &google__protobuf__timestamp__descriptor) {
+		put_timestamp((const void *)message, out);
+		return;
+	}
 	const ProtobufCMessageDescriptor *type = message->descriptor;
 	bool any = false;
 

@@ -36,25 +36,19 @@ enum { BUILT_IN = sizeof(built_in) / sizeof(built_in[0]) };
 
 /* ---- rules ---- */
 
-static int compile(const struct config_items *rows, int position, struct relabel **ret,
-		   struct err *err)
+static int compile(const struct config_items *rows, struct relabel **ret, struct err *err)
 {
 	const struct server_relabel_row *row = rows->items;
 	struct relabel_rule_spec *specs;
 	struct arena arena;
-	size_t count = 0;
 
 	arena_init(&arena, 0);
-	specs = arena_zalloc(&arena, rows->count + BUILT_IN, sizeof(*specs));
+	specs = arena_zalloc(&arena, rows->count + 1, sizeof(*specs));
 	if (!specs)
 		return err_set(err, ERR_NOMEM, "no memory for the relabelling rules");
-	for (size_t i = 0; position == SERVER_RULES_FIRST && i < BUILT_IN; i++)
-		specs[count++] = built_in[i];
 	for (size_t i = 0; i < rows->count; i++)
-		specs[count++] = server_relabel_spec(&row[i]);
-	for (size_t i = 0; position == SERVER_RULES_LAST && i < BUILT_IN; i++)
-		specs[count++] = built_in[i];
-	int rc = relabel_create(specs, count, ret, err);
+		specs[i] = server_relabel_spec(&row[i]);
+	int rc = relabel_create(specs, rows->count, ret, err);
 	arena_deinit(&arena);
 	return rc;
 }
@@ -121,13 +115,16 @@ int policy_init(struct policy *policy, const struct server_config *config,
 {
 	*policy = (struct policy){.limits = *limits};
 	set_limits(config, limits, &policy->ingest);
-	int rc = compile(&limits->relabel_rules, limits->rules_position, &policy->relabel, err);
+	int rc = compile(&limits->relabel_rules, &policy->relabel, err);
+	if (rc == 0 && limits->rules_position != SERVER_RULES_DISABLED)
+		rc = relabel_create(built_in, BUILT_IN, &policy->built_in, err);
 	if (rc == 0 && limits->sample_type_rules.count > 0)
-		rc = compile(&limits->sample_type_rules, SERVER_RULES_DISABLED,
-			     &policy->sample_types, err);
+		rc = compile(&limits->sample_type_rules, &policy->sample_types, err);
 	rc = rc ? rc : usage_create(limits, &policy->groups, err);
 	if (rc)
 		policy_deinit(policy);
+	policy->ingest.built_in = policy->built_in;
+	policy->ingest.built_in_last = limits->rules_position == SERVER_RULES_LAST;
 	policy->ingest.sample_types = policy->sample_types;
 	policy->ingest.groups = policy->groups;
 	return rc;
@@ -136,6 +133,7 @@ int policy_init(struct policy *policy, const struct server_config *config,
 void policy_deinit(struct policy *policy)
 {
 	relabel_destroy(policy->relabel);
+	relabel_destroy(policy->built_in);
 	relabel_destroy(policy->sample_types);
 	usage_destroy(policy->groups);
 	*policy = (struct policy){0};

@@ -7,7 +7,8 @@
 struct policy {
 	struct server_limits limits;
 	struct ingest_config ingest;  /* its rules are compiled in relabel */
-	struct relabel *relabel;      /* built-in rules and those of the configuration */
+	struct relabel *relabel;      /* the rules of the configuration */
+	struct relabel *built_in;     /* Pyroscope's own; NULL: disabled */
 	struct relabel *sample_types; /* keep and drop by sample type; NULL: none */
 	struct usage_groups *groups;  /* NULL: none */
 };

@@ -10,6 +10,7 @@
 #include "server/api.h"
 #include "server/assets.h"
 #include "server/config_flags.h"
+#include "server/debuginfo_api.h"
 #include "server/debuginfod.h"
 #include "server/guard.h"
 #include "server/ingest.h"
@@ -24,14 +25,15 @@
 #include "server/tls_config.h"
 #include "store/engine.h"
 
-enum { FIXED_ROUTES = 28, PUSH_ROUTES = 1 };
+enum { FIXED_ROUTES = 29, PUSH_ROUTES = 1 };
 
 struct server {
 	struct store *store;
 	struct ingest *ingest;
 	struct net_server *net;
-	struct debuginfod *debuginfod;
+	struct debuginfod *debuginfod; /* fetches */
 	struct symbols_api symbols;
+	struct debuginfo_api *debuginfo;
 	struct api api;
 	struct settings_box *settings;
 	struct guard guard;
@@ -146,6 +148,11 @@ static void add_fixed_routes(struct server *server)
 		 .path = "/label-values",
 		 .handler = render_label_values,
 		 .user = &server->api},
+		{.method = "POST",
+		 .path = DEBUGINFO_UPLOAD_PATH "*",
+		 .handler = debuginfo_api_upload,
+		 .user = server->debuginfo,
+		 .body_limit_bytes = SYMBOLS_PACKED_MAX},
 		{.method = "GET", .path = "/ready", .handler = pages_ready, .on_loop = true},
 		{.method = "GET", .path = "/metrics", .handler = pages_metrics},
 		{.method = "GET",
@@ -265,6 +272,10 @@ static void set_net_limits(const struct server_config *config, struct net_limits
 		limits->connections = http->connections;
 	if (message > limits->body_bytes)
 		limits->body_bytes = message;
+	if (http->streams > 0)
+		limits->streams_per_connection = http->streams;
+	if (http->header_timeout_ns > 0)
+		limits->header_timeout_ns = (uint64_t)http->header_timeout_ns;
 	if (http->read_timeout_ns > 0)
 		limits->body_timeout_ns = (uint64_t)http->read_timeout_ns;
 	if (http->idle_timeout_ns > 0)
@@ -309,10 +320,14 @@ static int start(struct server *server, const struct server_config *config, stru
 		rc = open_ingest(server, config, err);
 	if (rc)
 		return rc;
-	server->api = (struct api){server->store, server->ingest, &config->limits, &server->files};
+	symbols_api_init(&server->symbols, server->store, server->ingest);
+	rc = debuginfo_api_create(&server->symbols, &server->debuginfo, err);
+	if (rc)
+		return rc;
+	server->api = (struct api){server->store, server->ingest, &config->limits, &server->files,
+				   server->debuginfo};
 	server->guard = (struct guard){server->settings, config->http.path_prefix};
 	server->status = (struct status){server->settings, server->ingest};
-	symbols_api_init(&server->symbols, server->store, server->ingest);
 	rc = make_routes(server, err);
 	rc = rc ? rc : start_debuginfod(server, config, err);
 	rc = rc ? rc : listen(server, config, err);
@@ -361,6 +376,7 @@ void server_stop(struct server *server)
 	settings_close(server->settings);
 	store_close(server->store);
 	tenant_files_deinit(&server->files);
+	debuginfo_api_destroy(server->debuginfo);
 	arena_deinit(&server->arena);
 	mem_free(server);
 }

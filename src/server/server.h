@@ -31,8 +31,10 @@ struct server_http {
 	uint16_t port;
 	uint32_t connections; /* 0: net's default */
 	int64_t read_timeout_ns, idle_timeout_ns, graceful_ns;
-	uint64_t message_bytes; /* gRPC messages; 0: default */
-	struct str path_prefix; /* "/cresset" in front of every path, or "" */
+	int64_t header_timeout_ns; /* 0: net's default */
+	uint32_t streams;	   /* HTTP/2, of one connection; 0: net's default */
+	uint64_t message_bytes;	   /* gRPC messages; 0: default */
+	struct str path_prefix;	   /* "/cresset" in front of every path, or "" */
 	struct server_tls tls, grpc_tls;
 	struct str tls_cipher_suites, tls_min_version; /* "VersionTLS12" */
 	int log_level;				       /* enum log_level */

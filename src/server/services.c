@@ -1,8 +1,11 @@
 /* All services of the API. */
 #include "server/services.h"
 
+#include "server/debuginfo_api.h"
+
 static const struct api_service *const services[] = {
-	&api_querier, &api_settings, &api_recording_rules, &api_adhoc, &api_about, &api_vcs,
+	&api_querier, &api_settings, &api_recording_rules, &api_adhoc,
+	&api_about,   &api_vcs,	     &api_debuginfo,
 };
 
 const struct api_rpc *api_rpc_at(size_t index)

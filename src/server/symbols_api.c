@@ -59,57 +59,30 @@ static int check_coding(const struct net_request *request, struct err *err)
 		       STR_ARG(str_sub(coding, 0, 40)));
 }
 
-static int read_upload(const struct net_request *request, struct symbols_file *ret, struct err *err)
+static int read_upload(const struct net_request *request, struct str build_id,
+		       struct symbols_file *ret, struct err *err)
 {
 	struct buf space = {0};
 	struct str bytes;
 	int rc = symbols_unpack(request->body, &space, &bytes, err);
-	rc = rc ? rc
-		: symbols_read(bytes, net_query_get(request, STR("build_id")), request->arena, ret,
-			       err);
+	rc = rc ? rc : symbols_read(bytes, build_id, request->arena, ret, err);
 	buf_deinit(&space);
 	return rc;
 }
 
-static int store_file(const struct symbols_api *api, struct str tenant,
-		      const struct symbols_file *file, struct buf *out, struct err *err)
+static int read_and_store(struct symbols_api *api, const struct net_request *request,
+			  struct str tenant, struct symbols_take *take, struct err *err)
 {
-	bool replaced = false;
-	int rc = store_symbols_put(api->store, tenant, file->build_id, STR("upload"), file->symbols,
-				   file->count, &replaced, err);
-	if (rc)
-		return rc;
-	buf_cstr(out, "{\"buildId\":");
-	pbjson_text(file->build_id, out);
-	buf_printf(out, ",\"functions\":%zu,\"replaced\":%s}\n", file->count,
-		   replaced ? "true" : "false");
-	return 0;
-}
-
-/* *ret_status: what to answer to an error where its code does not say it. */
-static int upload(struct symbols_api *api, const struct net_request *request,
-		  struct net_answer *answer, int *ret_status, struct err *err)
-{
-	struct symbols_file file;
-	struct str tenant;
-	int rc = ingest_tenant(api->ingest, request, &tenant, err);
-	if (rc)
-		return rc;
-	rc = check_coding(request, err);
-	if (rc) {
-		*ret_status = 415; /* RFC 9110, section 15.5.16 */
-		return rc;
-	}
-	if (request->body.len == 0)
-		return err_set(err, ERR_INVALID, "the body is empty; send an ELF file");
 	if (pthread_mutex_trylock(&api->upload)) {
-		net_answer_header(answer, STR("retry-after"), STR("1"));
+		take->retry = true;
 		return err_set(err, ERR_BUSY, "another file with symbols is being read; try again");
 	}
-	rc = read_upload(request, &file, err);
+	int rc = read_upload(request, take->wanted, &take->file, err);
 	if (rc == ERR_LIMIT)
-		*ret_status = 413;
-	rc = rc ? rc : store_file(api, tenant, &file, &answer->body, err);
+		take->status = 413;
+	rc = rc ? rc
+		: store_symbols_put(api->store, tenant, take->file.build_id, STR("upload"),
+				    take->file.symbols, take->file.count, &take->replaced, err);
 	pthread_mutex_unlock(&api->upload);
 	return rc;
 }
@@ -124,14 +97,44 @@ static struct metric *counter_of(int rc)
 								    : &uploads_refused;
 }
 
+int symbols_api_take(struct symbols_api *api, const struct net_request *request, struct str tenant,
+		     struct symbols_take *take, struct err *err)
+{
+	int rc = check_coding(request, err);
+	if (rc)
+		take->status = 415; /* RFC 9110, section 15.5.16 */
+	if (!rc && request->body.len == 0)
+		rc = err_set(err, ERR_INVALID, "the body is empty; send an ELF file");
+	rc = rc ? rc : read_and_store(api, request, tenant, take, err);
+	metric_add(counter_of(rc), 1);
+	return rc;
+}
+
+static void print_taken(const struct symbols_take *take, struct buf *out)
+{
+	buf_cstr(out, "{\"buildId\":");
+	pbjson_text(take->file.build_id, out);
+	buf_printf(out, ",\"functions\":%zu,\"replaced\":%s}\n", take->file.count,
+		   take->replaced ? "true" : "false");
+}
+
 void symbols_api_upload(void *user, const struct net_request *request, struct net_answer *answer)
 {
+	struct symbols_api *api = user;
+	struct symbols_take take = {.wanted = net_query_get(request, STR("build_id"))};
+	struct str tenant;
 	struct err err = {0};
-	int status = 0, rc = upload(user, request, answer, &status, &err);
-	metric_add(counter_of(rc), 1);
+	int rc = ingest_tenant(api->ingest, request, &tenant, &err);
+	if (rc)
+		metric_add(counter_of(rc), 1);
+	rc = rc ? rc : symbols_api_take(api, request, tenant, &take, &err);
+	if (!rc)
+		print_taken(&take, &answer->body);
+	if (take.retry)
+		net_answer_header(answer, STR("retry-after"), STR("1"));
 	answer_json(request, answer, rc, &err);
-	if (status)
-		answer->status = status;
+	if (take.status)
+		answer->status = take.status;
 }
 
 /* ---- list ---- */

@@ -90,6 +90,7 @@ static int add_key(struct walk *w, int64_t value, struct err *err)
 		rc = intake_named(w->sink, name, STR(""), 0, &location, err);
 		rc = rc ? rc : intake_push(w->sink, &w->path, location, err);
 	}
+	rc = rc ? rc : intake_rows(w->sink, w->path.count, err);
 	rc = rc ? rc : intake_stack(w->sink, &w->path, &stack, err);
 	return rc ? rc : intake_value(w->sink, &w->profile, stack, value, err);
 }
@@ -147,8 +148,9 @@ static int push_name(struct walk *w, struct str name, struct err *err)
 static int add_path(struct walk *w, int64_t value, struct err *err)
 {
 	uint32_t stack;
-	int rc = intake_stack(w->sink, &w->path, &stack, err);
+	int rc = intake_rows(w->sink, w->path.count, err);
 
+	rc = rc ? rc : intake_stack(w->sink, &w->path, &stack, err);
 	return rc ? rc : intake_value(w->sink, &w->profile, stack, value, err);
 }
 

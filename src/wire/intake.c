@@ -80,10 +80,8 @@ static void turn_round(uint32_t *items, size_t count)
 int intake_stack(struct wire_sink *sink, const struct intake_path *path, uint32_t *ret,
 		 struct err *err)
 {
-	int rc = intake_rows(sink, path->count, err);
+	int rc;
 
-	if (rc)
-		return rc;
 	turn_round(path->items, path->count);
 	rc = profile_stack(sink->batch, path->items, (uint32_t)path->count, ret, err);
 	turn_round(path->items, path->count);

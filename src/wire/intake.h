@@ -22,7 +22,8 @@ struct intake_path {
 
 MUST_USE int intake_push(struct wire_sink *sink, struct intake_path *path, uint32_t location,
 			 struct err *err);
-/* The stack of a path, which is turned round: stacks are leaf first. Its frames count as rows. */
+/* The stack of a path, which is turned round: stacks are leaf first. Where a few bytes can ask for a long one,
+ * the caller counts its frames as rows. */
 MUST_USE int intake_stack(struct wire_sink *sink, const struct intake_path *path, uint32_t *ret,
 			  struct err *err);
 /* Adds a sample of one value to profile, a list that is not yet in a scope. */

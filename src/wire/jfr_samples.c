@@ -86,7 +86,7 @@ static int make_stack(struct jfr_reader *r, struct jfr_constant *stack, struct e
 {
 	uint32_t location, index;
 	struct str name;
-	int rc = intake_rows(r->sink, stack->b, err);
+	int rc = 0;
 
 	r->path.count = 0;
 	for (uint64_t i = 0; i < stack->b && !rc; i++) {

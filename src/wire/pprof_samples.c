@@ -135,7 +135,6 @@ static int read_sample(struct samples *s, struct str bytes, struct err *err)
 	if (!rc && value_count != s->r->type_count)
 		rc = err_set(err, ERR_INVALID, "pprof: sample %zu has %zu values for %zu types",
 			     s->count, value_count, s->r->type_count);
-	rc = rc ? rc : intake_rows(s->r->sink, depth, err);
 	rc = rc ? rc : profile_stack(s->r->sink->batch, s->locations, depth, &row->stack, err);
 	s->count++;
 	return rc;

@@ -10,6 +10,5 @@
 struct wire_sink {
 	struct profile_batch *batch;
 	const struct wire_limits *limits;
-	uint64_t samples, rows,
-		parts; /* taken from the limits so far; rows with frames of stacks */
+	uint64_t samples, rows, parts; /* taken from the limits so far */
 };

@@ -83,7 +83,8 @@ static int add_path(struct reader *r, struct profile *profile, double value, str
 
 	if (number == 0 || r->path.count == 0)
 		return 0;
-	rc = intake_stack(r->sink, &r->path, &stack, err);
+	rc = intake_rows(r->sink, r->path.count, err);
+	rc = rc ? rc : intake_stack(r->sink, &r->path, &stack, err);
 	return rc ? rc : intake_value(r->sink, profile, stack, number, err);
 }
 

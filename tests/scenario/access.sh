@@ -172,6 +172,10 @@ limited() {
 	grep -q 'max_query_length: 7m0s' "$work/body"
 }
 expect "the runtime file is read within its period" within 10 limited
+echo 'overrides: {b: {max_query_length: 7m}, a: {ingestion_rate_mb: 0.000001}}' >"$work/runtime.yaml"
+too_fast() { [ "$(push $cert -D "$work/headers")" = 429 ]; }
+expect "what a tenant sends faster than it may is refused" within 10 too_fast
+grep -qi '^retry-after: [1-9]' "$work/headers" && ok "with the time to wait" || not_ok "with the time to wait: $(cat "$work/headers")"
 echo 'overrides: {b: {max_query_length: 7x}}' >"$work/runtime.yaml"
 kept() { grep -q 'the last good one stays' "$work/server.err"; }
 expect "a wrong one is said" within 10 kept

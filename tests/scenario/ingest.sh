@@ -6,7 +6,7 @@ data=$(realpath "$(dirname "$0")")/../data
 # The files in tests/data are of one day, whatever day it is: neither too new nor too old.
 serve() { # serve NAME
 	start "$1" "$CRESSET" server -self-profiling.disable-push=true -server.http-listen-address=127.0.0.1 \
-		-server.http-listen-port=0 -pyroscopedb.data-path="$work/data" -validation.reject-newer-than=876000h -retention-period=0
+		-server.http-listen-port=0 -pyroscopedb.data-path="$work/data" -validation.reject-newer-than=876000h -retention-period=0 ${config-}
 	server=$last
 	listening() { grep -q 'address=' "$work/$1.err"; }
 	expect "a server starts" within 10 listening "$1"
@@ -116,3 +116,15 @@ status $push -H 'content-type: application/proto' --data-binary "@$work/push.pb"
 everything | sort >"$work/after"
 [ -s "$work/before" ] && cmp -s "$work/before" "$work/after" && ok "the same requests again change nothing" || not_ok "the same requests again change nothing"
 expect "nor does the same push" holds proto $cpu 'main.main;main.spin 170000000'
+stop "$server"
+
+# What a tenant may send at once holds for these ways too.
+echo 'overrides: {small: {ingestion_body_limit_mb: 0.0001}}' >"$work/overrides.yaml"
+printf 'multitenancy_enabled: true\nruntime_config: {file: %s}\n' "$work/overrides.yaml" >"$work/config.yaml"
+config=-config.file=$work/config.yaml serve tenants
+form=(-H 'x-scope-orgid: small' --data-binary "@$data/pprof/go-cpu.pprof")
+expect "a tenant's limit of a request holds for /ingest" is 413 '/ingest?name=a&format=pprof' "${form[@]}"
+grep -q 'ingestion_body_limit_mb' "$work/answer" && ok "and the answer names it" || not_ok "and the answer names it"
+expect "for push.v1" is 429 $push -H 'x-scope-orgid: small' -H 'content-type: application/proto' --data-binary "@$work/push.pb"
+expect "and for nobody else" is 200 $push -H 'x-scope-orgid: large' -H 'content-type: application/proto' --data-binary "@$work/push.pb"
+expect "without a tenant nothing is taken" is 401 '/ingest?name=a' --data-binary 'a 1'

@@ -117,7 +117,10 @@ UNUSED static int set_up(void **state)
 	f.limits.flame_nodes_default = 8192;
 	f.limits.flame_nodes_max = 1048576;
 	tenant_files_init(&f.files, str_of(f.path));
-	f.api = (struct api){f.store, f.ingest, &f.limits, &f.files};
+	f.api = (struct api){.store = f.store,
+			     .ingest = f.ingest,
+			     .limits = &f.limits,
+			     .files = &f.files};
 	f.request = (struct net_request){.method = STR("POST"),
 					 .headers = f.headers,
 					 .arena = &f.arena,

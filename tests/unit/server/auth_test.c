@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -32,7 +33,7 @@ static int set_up(void **state)
 	static struct fixture f;
 	memset(&f, 0, sizeof(f));
 	arena_init(&f.arena, 0);
-	strcpy(f.file, "/tmp/cresset-auth-XXXXXX");
+	snprintf(f.file, sizeof(f.file), "/tmp/cresset-auth-XXXXXX");
 	int fd = mkstemp(f.file);
 	assert_true(fd >= 0);
 	close(fd);
@@ -297,6 +298,55 @@ static void hashes_of_other_programs_are_understood(void **state)
 	assert_false(same);
 }
 
+/* ---- many at once ---- */
+
+enum { GUESSERS = 8 };
+
+struct guess {
+	struct auth *auth;
+	pthread_barrier_t *start;
+	int rc;
+};
+
+static void *guess(void *user)
+{
+	struct guess *mine = user;
+	struct auth_identity identity;
+	bool later;
+	struct err err;
+	pthread_barrier_wait(mine->start);
+	mine->rc = auth_identify(mine->auth, STR("Basic YWxpOndyb25n"), AUTH_THOROUGH, &identity,
+				 &later, &err);
+	return NULL;
+}
+
+static void guessing_passwords_keeps_one_core_busy_at_most(void **state)
+{
+	struct fixture *f = *state;
+	pthread_t threads[GUESSERS];
+	struct guess guesses[GUESSERS];
+	pthread_barrier_t start;
+	int busy = 0, refused = 0;
+	must(f, use(f, "users: {ali: {password_hash: '$scrypt$ln=14,r=8,p=1$"
+		       "MDEyMzQ1Njc4OWFiY2RlZg$pYKiUT6B3A2JaXPD2HP3PGVu0M7Sr7LiFK4AcaEhFRA', "
+		       "roles: [read]}}"));
+	pthread_barrier_init(&start, NULL, GUESSERS);
+	for (int i = 0; i < GUESSERS; i++) {
+		guesses[i] = (struct guess){f->auth, &start, 0};
+		assert_int_equal(pthread_create(&threads[i], NULL, guess, &guesses[i]), 0);
+	}
+	for (int i = 0; i < GUESSERS; i++) {
+		pthread_join(threads[i], NULL);
+		busy += guesses[i].rc == ERR_BUSY;
+		refused += guesses[i].rc == ERR_UNAUTHENTICATED;
+	}
+	pthread_barrier_destroy(&start);
+	assert_int_equal(busy + refused, GUESSERS);
+	assert_true(refused >= 1 && busy >= 1);
+	/* Afterwards there is room again. */
+	must(f, identify_basic(f, "ali:open sesame", AUTH_THOROUGH));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -308,6 +358,7 @@ int main(void)
 		TEST(a_configuration_that_means_nothing_is_refused),
 		TEST(every_route_has_its_role),
 		TEST(hashes_of_other_programs_are_understood),
+		TEST(guessing_passwords_keeps_one_core_busy_at_most),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "push_fixture.h"
 
 #include "base/zip.h"
+#include "server/attime.h"
 #include "server/ingest_legacy.h"
 
 /* ---- sending ---- */
@@ -292,18 +293,23 @@ static void times_have_four_units(void **state)
 		{"1700000000123", UINT64_C(1700000000123000000)},
 		{"1700000000123456", UINT64_C(1700000000123456000)},
 		{"1700000000123456789", UINT64_C(1700000000123456789)},
-		{"now", 5},
+		{"20231114", UINT64_C(1699920000000000000)},
+		{"now", UINT64_C(5000000000)},
+		{"now-2s", UINT64_C(3000000000)},
 		{"0", 0},
 	};
 	uint64_t got;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_true(legacy_time(str_of(rows[i].text), 5, &got));
+		must(attime_parse_ns(str_of(rows[i].text), UINT64_C(5000000000), &got, &f.err));
 		assert_int_equal(got, rows[i].ns);
 	}
-	assert_false(legacy_time(STR("soon"), 5, &got));
-	assert_false(legacy_time(STR("99999999999999"), 5, &got));
+	assert_int_equal(attime_parse_ns(STR("soon"), 5, &got, &f.err), ERR_INVALID);
+	assert_int_equal(attime_parse_ns(STR("99999999999"), 5, &got, &f.err), ERR_INVALID);
+	assert_int_equal(attime_parse_ns(STR("99999999999999999"), 5, &got, &f.err), ERR_INVALID);
+	assert_int_equal(attime_parse_ns(STR("18446744073709551615"), 5, &got, &f.err),
+			 ERR_INVALID);
 }
 
 /* ---- what is refused ---- */

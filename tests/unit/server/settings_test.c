@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/mem.h"
 #include "server/retention.h"
 #include "server/settings.h"
 
@@ -27,7 +28,7 @@ struct fixture {
 
 static void make_file(char *path)
 {
-	strcpy(path, "/tmp/cresset-settings-XXXXXX");
+	snprintf(path, 64, "%s", "/tmp/cresset-settings-XXXXXX");
 	int fd = mkstemp(path);
 	assert_true(fd >= 0);
 	close(fd);
@@ -250,6 +251,43 @@ static void readers_never_see_half_a_generation(void **state)
 	}
 }
 
+/* ---- short of memory ---- */
+
+static void running_out_of_memory_is_an_error_at_every_point(void **state)
+{
+	struct fixture *f = *state;
+	struct server_user user = {.password = STR("x"),
+				   .grant = {.roles = {&(struct str){"read", 4}, 1}}};
+	struct str name = STR("ali");
+	f->config.auth.users = (struct config_items){&user, &name, 1};
+	write_file(f->file,
+		   "overrides:\n  a:\n    distributor_usage_groups: {g: '{a=~\"b\"}'}\n"
+		   "    sample_type_relabeling_rules: [{action: drop, regex: x}]\n  b: {}\n");
+	for (uint64_t n = 1;; n++) {
+		struct settings_box *box = NULL;
+		mem_fail_nth(n);
+		int rc = settings_open(&f->config, &box, &f->err);
+		uint64_t asked = mem_fail_nth(0);
+		settings_close(box);
+		if (asked < n)
+			break;
+		/* A library may say it in its own words; what matters is that nothing is half done. */
+		assert_true((rc == 0) == (box != NULL));
+	}
+	must(f, settings_open(&f->config, &f->box, &f->err));
+	for (uint64_t n = 1;; n++) {
+		bool changed = false;
+		write_file(f->file, n % 2 ? "overrides: {a: {max_query_length: 1m}}"
+					  : "overrides: {a: {max_query_length: 2m}}");
+		mem_fail_nth(n);
+		int rc = settings_refresh(f->box, &changed, &f->err);
+		uint64_t asked = mem_fail_nth(0);
+		if (asked < n)
+			break;
+		assert_true(rc == 0 || !changed);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -261,6 +299,7 @@ int main(void)
 		TEST(tenants_of_the_runtime_file_have_their_own_retention),
 		TEST(a_configuration_read_anew_takes_the_place_of_the_old),
 		TEST(readers_never_see_half_a_generation),
+		TEST(running_out_of_memory_is_an_error_at_every_point),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
