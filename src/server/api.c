@@ -61,15 +61,20 @@ static int check_time(const struct api_call *call, struct err *err)
 	return 0;
 }
 
-/* With the limits of the call's tenant. */
+struct settings *api_of_tenant(const struct api *api, struct str tenant, struct api *ret)
+{
+	struct settings *settings = ingest_settings(api->ingest);
+	*ret = *api;
+	if (settings)
+		ret->limits = &settings_policy(settings, tenant)->limits;
+	return settings;
+}
+
 static int call_method(const struct api_rpc *rpc, const struct api_call *call,
 		       const ProtobufCMessage *in, ProtobufCMessage *reply, struct err *err)
 {
-	struct api api = *call->api;
-	struct settings *settings = ingest_settings(api.ingest);
-
-	if (settings)
-		api.limits = &settings_policy(settings, call->tenant)->limits;
+	struct api api;
+	struct settings *settings = api_of_tenant(call->api, call->tenant, &api);
 	struct api_call limited = *call;
 	limited.api = &api;
 	int rc = rpc->method(&limited, in, reply, err);

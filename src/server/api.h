@@ -13,6 +13,7 @@
 
 struct tenant_files;
 struct debuginfo_api;
+struct settings;
 
 struct api {
 	struct store *store;
@@ -79,6 +80,9 @@ const struct api_rpc *api_rpc_at(size_t index);
 
 enum { API_BODY_MAX_BYTES = 4 * 1024 * 1024 };
 
+/* The api with the limits that hold for the tenant now; what is returned (may be NULL) is kept with
+ * settings_put() while ret is in use. */
+struct settings *api_of_tenant(const struct api *api, struct str tenant, struct api *ret);
 size_t api_body_bytes(const struct api_rpc *rpc);
 /* Any method, any content type: Connect, gRPC and gRPC-web (JSON, protobuf) are served, others refused as
  * their protocol asks. user is an api_endpoint. */

@@ -6,6 +6,7 @@
 #include "server/flamebearer.h"
 #include "server/pbjson.h"
 #include "server/range.h"
+#include "server/settings.h"
 #include "server/stack_ask.h"
 
 enum { STEP_MIN_S = 15, STEPS_WANTED = 1500, GROUPS_MAX = 1000 };
@@ -20,6 +21,8 @@ static int no_memory(struct err *err)
 struct render {
 	const struct net_request *request;
 	struct api_call call;
+	struct api api; /* with the tenant's limits */
+	struct settings *settings;
 	int64_t now_ms;
 };
 
@@ -34,7 +37,12 @@ static int begin(const struct api *api, const struct net_request *request, struc
 			 .utf8_names = api_accepts_utf8_names(request)},
 		.now_ms = (int64_t)(clock_real_ns() / NS_PER_MS),
 	};
-	return ingest_tenant(api->ingest, request, &ret->call.tenant, err);
+	int rc = ingest_tenant(api->ingest, request, &ret->call.tenant, err);
+	if (rc)
+		return rc;
+	ret->settings = api_of_tenant(api, ret->call.tenant, &ret->api);
+	ret->call.api = &ret->api;
+	return 0;
 }
 
 static struct str parameter(const struct render *r, const char *name, const char *other)
@@ -191,27 +199,25 @@ static int put_json(const struct render *r, const struct stack_ask *ask,
 	return rc;
 }
 
-static int render(const struct api *api, const struct net_request *request, bool *ret_dot,
-		  struct buf *out, struct err *err)
+static int render(struct render *r, bool *ret_dot, struct buf *out, struct err *err)
 {
 	enum { DOT_NODES = 100 };
-	struct render r;
 	struct stack_ask ask;
 	struct query_tree whole;
-	int rc = begin(api, request, &r, err);
-	struct str format = rc ? STR("") : parameter(&r, "format", NULL);
+	struct str format = parameter(r, "format", NULL);
+	int rc = 0;
 	*ret_dot = str_equal(format, STR("dot"));
-	if (rc == 0 && format.len > 0 && !*ret_dot && !str_equal(format, STR("json")))
+	if (format.len > 0 && !*ret_dot && !str_equal(format, STR("json")))
 		rc = err_set(err, ERR_INVALID, "format: \"%.*s\" is neither json nor dot",
 			     STR_ARG(str_sub(format, 0, 32)));
-	rc = rc ? rc : read_ask(&r, "query", "from", "until", &ask, err);
-	rc = rc ? rc : stack_ask_tree(&r.call, &ask, &whole, err);
+	rc = rc ? rc : read_ask(r, "query", "from", "until", &ask, err);
+	rc = rc ? rc : stack_ask_tree(&r->call, &ask, &whole, err);
 	if (rc)
 		return rc;
 	if (!*ret_dot)
-		return put_json(&r, &ask, &whole, out, err);
-	bool given = parameter(&r, "max-nodes", "maxNodes").len > 0;
-	return query_dot(r.call.arena, &whole, ask.type.id,
+		return put_json(r, &ask, &whole, out, err);
+	bool given = parameter(r, "max-nodes", "maxNodes").len > 0;
+	return query_dot(r->call.arena, &whole, ask.type.id,
 			 given ? (size_t)ask.max_nodes : DOT_NODES, out, err);
 }
 
@@ -237,31 +243,32 @@ void render_serve(void *user, const struct net_request *request, struct net_answ
 {
 	struct err err = {0};
 	struct buf out = {0};
+	struct render r;
 	bool dot = false;
-	int rc = render(user, request, &dot, &out, &err);
+	int rc = begin(user, request, &r, &err);
+	rc = rc ? rc : render(&r, &dot, &out, &err);
+	settings_put(r.settings);
 	finish(request, answer, &out, dot ? "text/plain; charset=utf-8" : "application/json", rc,
 	       &err);
 }
 
 /* ---- render-diff ---- */
 
-static int render_diff(const struct api *api, const struct net_request *request, struct buf *out,
-		       struct err *err)
+static int render_diff(struct render *r, struct buf *out, struct err *err)
 {
-	struct render r;
 	struct stack_ask left, right;
 	struct query_tree trees[2];
 	struct query_diff diff;
-	int rc = begin(api, request, &r, err);
-	rc = rc ? rc : read_ask(&r, "leftQuery", "leftFrom", "leftUntil", &left, err);
-	rc = rc ? rc : read_ask(&r, "rightQuery", "rightFrom", "rightUntil", &right, err);
+	int rc = read_ask(r, "leftQuery", "leftFrom", "leftUntil", &left, err);
+	rc = rc ? rc : read_ask(r, "rightQuery", "rightFrom", "rightUntil", &right, err);
 	if (rc == 0 && !str_equal(left.type.id, right.type.id))
 		rc = err_set(err, ERR_INVALID,
 			     "leftQuery and rightQuery must have the same profile type");
-	rc = rc ? rc : stack_ask_tree(&r.call, &left, &trees[0], err);
-	rc = rc ? rc : stack_ask_tree(&r.call, &right, &trees[1], err);
+	rc = rc ? rc : stack_ask_tree(&r->call, &left, &trees[0], err);
+	rc = rc ? rc : stack_ask_tree(&r->call, &right, &trees[1], err);
 	rc = rc ? rc
-		: query_diff_encode(r.call.arena, &trees[0], &trees[1], left.max_nodes, &diff, err);
+		: query_diff_encode(r->call.arena, &trees[0], &trees[1], left.max_nodes, &diff,
+				    err);
 	if (rc)
 		return rc;
 	const struct flamebearer_about about = {.type = &left.type};
@@ -274,7 +281,10 @@ void render_diff_serve(void *user, const struct net_request *request, struct net
 {
 	struct err err = {0};
 	struct buf out = {0};
-	int rc = render_diff(user, request, &out, &err);
+	struct render r;
+	int rc = begin(user, request, &r, &err);
+	rc = rc ? rc : render_diff(&r, &out, &err);
+	settings_put(r.settings);
 	finish(request, answer, &out, "application/json", rc, &err);
 }
 
@@ -292,27 +302,21 @@ static void put_texts(const struct str *texts, size_t count, struct buf *out)
 }
 
 /* __name__ means the profile types there. */
-static int label_values(const struct api *api, const struct net_request *request, struct buf *out,
-			struct err *err)
+static int label_values(struct render *r, struct buf *out, struct err *err)
 {
-	struct render r;
 	struct store_selection selection;
-	struct str *values;
+	struct str *values, label = parameter(r, "label", NULL);
 	size_t count;
-	int rc = begin(api, request, &r, err);
-	struct str label = rc ? STR("") : parameter(&r, "label", NULL);
-	if (rc == 0 && label.len == 0)
-		rc = err_set(err, ERR_INVALID, "label: which label's values?");
-	if (rc)
-		return rc;
-	struct query_range range = api_range_new(&r.call);
+	if (label.len == 0)
+		return err_set(err, ERR_INVALID, "label: which label's values?");
+	struct query_range range = api_range_new(&r->call);
 	if (str_equal(label, STR("__name__")))
 		label = STR("__profile_type__");
-	rc = api_range_times(&r.call, 0, 0, &range, err);
-	rc = rc ? rc : query_select(r.call.arena, &range, &selection, err);
+	int rc = api_range_times(&r->call, 0, 0, &range, err);
+	rc = rc ? rc : query_select(r->call.arena, &range, &selection, err);
 	rc = rc ? rc
-		: store_label_values(api->store, &selection, label, r.call.arena, &values, &count,
-				     err);
+		: store_label_values(r->api.store, &selection, label, r->call.arena, &values,
+				     &count, err);
 	if (rc == 0)
 		put_texts(values, count, out);
 	return rc;
@@ -322,6 +326,9 @@ void render_label_values(void *user, const struct net_request *request, struct n
 {
 	struct err err = {0};
 	struct buf out = {0};
-	int rc = label_values(user, request, &out, &err);
+	struct render r;
+	int rc = begin(user, request, &r, &err);
+	rc = rc ? rc : label_values(&r, &out, &err);
+	settings_put(r.settings);
 	finish(request, answer, &out, "application/json", rc, &err);
 }

@@ -329,6 +329,12 @@ static void the_runtime_file_is_seen_without_being_told(void **state)
 	assert_said(f, "max_query_length: 2h0m0s\n");
 	assert_int_equal(status_of(f, nobody, "GET", "/runtime_config?mode=diff"), 200);
 	assert_said(f, "overrides:\n  a:\n    max_query_length: 2h0m0s\n");
+	static const char render[] = "/pyroscope/render?query=process_cpu:cpu:nanoseconds:cpu:"
+				     "nanoseconds%7B%7D&from=now-3h";
+	struct asking b = {NULL, "b", NULL};
+	assert_int_equal(status_of(f, a, "GET", render), 400);
+	assert_said(f, "limits.max_query_length");
+	assert_int_equal(status_of(f, b, "GET", render), 200);
 	/* The query itself: more than two hours. */
 	struct net_client *client = client_of(f, &a);
 	net_reply_deinit(&f->reply);
