@@ -166,6 +166,19 @@ static int decode_folded(struct decoder *d, struct str bytes, struct query_type 
 
 /* ---- flamebearer ---- */
 
+static bool take_number(const json_t *json, int64_t *ret)
+{
+	double real = json_real_value(json);
+
+	if (json_is_real(json) && real > -9.2e18 && real < 9.2e18)
+		*ret = (int64_t)real;
+	else if (json_is_integer(json))
+		*ret = json_integer_value(json);
+	else
+		return false;
+	return true;
+}
+
 static int take_level(struct arena *arena, const json_t *json, struct query_level *ret,
 		      struct err *err)
 {
@@ -174,7 +187,8 @@ static int take_level(struct arena *arena, const json_t *json, struct query_leve
 	if (!ret->values)
 		return no_memory(err);
 	for (size_t i = 0; i < ret->count; i++)
-		ret->values[i] = (int64_t)json_number_value(json_array_get(json, i));
+		if (!take_number(json_array_get(json, i), &ret->values[i]))
+			return err_set(err, ERR_INVALID, "levels: number %zu of one is none", i);
 	return 0;
 }
 

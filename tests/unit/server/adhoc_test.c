@@ -76,6 +76,25 @@ static void formats_are_told_apart(void **state)
 	buf_deinit(&pprof);
 }
 
+/* 2^53 + 1 is the first that a double cannot hold. */
+static void numbers_of_a_flamebearer_are_whole(void **state)
+{
+	struct fixture *f = *state;
+	upload(f, "big.json",
+	       STR("{\"version\":1,\"flamebearer\":{\"names\":[\"total\"],\"levels\":[[0,"
+		   "9007199254740993,9007199254740993,0]]}}"),
+	       200);
+	assert_has(f, "[[0,9007199254740993,9007199254740993,0]]");
+	upload(f, "huge.json",
+	       STR("{\"version\":1,\"flamebearer\":{\"names\":[\"total\"],\"levels\":[[0,1e300,0,"
+		   "0]]}}"),
+	       400);
+	upload(f, "text.json",
+	       STR("{\"version\":1,\"flamebearer\":{\"names\":[\"total\"],\"levels\":[[0,\"7\",0,"
+		   "0]]}}"),
+	       400);
+}
+
 static void profiles_are_listed_the_newest_first_and_compared(void **state)
 {
 	struct fixture *f = *state;
@@ -142,6 +161,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(formats_are_told_apart),
+		TEST(numbers_of_a_flamebearer_are_whole),
 		TEST(profiles_are_listed_the_newest_first_and_compared),
 		TEST(what_is_no_profile_is_not_kept),
 		TEST(ids_are_no_paths),
