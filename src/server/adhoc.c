@@ -146,18 +146,6 @@ static int find(const struct api_call *call, const char *id, adhoc_meta **ret_me
 
 /* ---- answers ---- */
 
-static int pick(const struct adhoc_profile *profiles, size_t count, const char *wanted, size_t *ret,
-		struct err *err)
-{
-	*ret = 0;
-	if (!wanted || !wanted[0])
-		return 0;
-	for (; *ret < count; (*ret)++)
-		if (str_equal(profiles[*ret].type.sample_type, str_of(wanted)))
-			return 0;
-	return err_set(err, ERR_INVALID, "profile_type: \"%.64s\" is not in it", wanted);
-}
-
 static int type_names(struct arena *arena, const struct adhoc_profile *profiles, size_t count,
 		      char ***ret, size_t *ret_count, struct err *err)
 {
@@ -206,8 +194,7 @@ static int show(const struct api_call *call, const adhoc_meta *meta, struct str 
 	size_t count, at;
 	uint64_t nodes;
 	int rc = max_nodes(call, view->has_nodes, view->nodes, &nodes, err);
-	rc = rc ? rc : adhoc_decode(call->arena, bytes, &profiles, &count, err);
-	rc = rc ? rc : pick(profiles, count, view->type, &at, err);
+	rc = rc ? rc : adhoc_decode(call->arena, bytes, view->type, &profiles, &count, &at, err);
 	rc = rc ? rc : query_tree_fold(call->arena, &profiles[at].tree, nodes, &tree, err);
 	rc = rc ? rc : query_flame_encode(call->arena, &tree, &flame, err);
 	rc = rc ? rc
@@ -295,8 +282,7 @@ static int read_side(const struct api_call *call, const char *id, const char *ty
 	adhoc_meta *meta;
 	struct str bytes;
 	int rc = find(call, id, &meta, &bytes, err);
-	rc = rc ? rc : adhoc_decode(call->arena, bytes, ret, ret_count, err);
-	return rc ? rc : pick(*ret, *ret_count, type, ret_at, err);
+	return rc ? rc : adhoc_decode(call->arena, bytes, type, ret, ret_count, ret_at, err);
 }
 
 static int diff(const struct api_call *call, const ProtobufCMessage *message,

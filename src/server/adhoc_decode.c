@@ -86,8 +86,22 @@ static int build_tree(struct decoder *d, struct frames *frames, const struct pro
 	return query_tree_build(d->arena, &stacks, ret, err);
 }
 
-static int build(struct decoder *d, const struct query_type *types, struct adhoc_profile **ret,
-		 size_t *ret_count, struct err *err)
+static int pick(const struct adhoc_profile *profiles, size_t count, const char *wanted, size_t *ret,
+		struct err *err)
+{
+	*ret = 0;
+	if (!wanted || !wanted[0])
+		return 0;
+	for (; *ret < count; (*ret)++)
+		if (str_equal(profiles[*ret].type.sample_type, str_of(wanted)))
+			return 0;
+	return err_set(err, ERR_INVALID, "profile_type: \"%.64s\" is not in it", wanted);
+}
+
+/* A file has up to a thousand profiles, and each tree needs tables as large as all of it: only the wanted
+ * one's is made. */
+static int build(struct decoder *d, const struct query_type *types, const char *wanted,
+		 struct adhoc_profile **ret, size_t *ret_count, size_t *ret_at, struct err *err)
 {
 	const struct frames_limits limits = {0};
 	struct frames *frames;
@@ -100,11 +114,12 @@ static int build(struct decoder *d, const struct query_type *types, struct adhoc
 	int rc = *ret ? 0 : no_memory(err);
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		rc = profile_check(&d->batch->dict, &d->scope->profiles[i], err);
-	for (size_t i = 0; rc == 0 && i < count; i++) {
+	for (size_t i = 0; rc == 0 && i < count; i++)
 		(*ret)[i].type = types[i];
-		rc = frames_create(d->arena, &d->batch->dict, &limits, &frames, err);
-		rc = rc ? rc : build_tree(d, frames, &d->scope->profiles[i], &(*ret)[i].tree, err);
-	}
+	rc = rc ? rc : pick(*ret, count, wanted, ret_at, err);
+	rc = rc ? rc : frames_create(d->arena, &d->batch->dict, &limits, &frames, err);
+	rc = rc ? rc
+		: build_tree(d, frames, &d->scope->profiles[*ret_at], &(*ret)[*ret_at].tree, err);
 	*ret_count = count;
 	return rc;
 }
@@ -166,6 +181,19 @@ static int decode_folded(struct decoder *d, struct str bytes, struct query_type 
 
 /* ---- flamebearer ---- */
 
+static bool take_number(const json_t *json, int64_t *ret)
+{
+	double real = json_real_value(json);
+
+	if (json_is_real(json) && real > -9.2e18 && real < 9.2e18)
+		*ret = (int64_t)real;
+	else if (json_is_integer(json))
+		*ret = json_integer_value(json);
+	else
+		return false;
+	return true;
+}
+
 static int take_level(struct arena *arena, const json_t *json, struct query_level *ret,
 		      struct err *err)
 {
@@ -174,7 +202,8 @@ static int take_level(struct arena *arena, const json_t *json, struct query_leve
 	if (!ret->values)
 		return no_memory(err);
 	for (size_t i = 0; i < ret->count; i++)
-		ret->values[i] = (int64_t)json_number_value(json_array_get(json, i));
+		if (!take_number(json_array_get(json, i), &ret->values[i]))
+			return err_set(err, ERR_INVALID, "levels: number %zu of one is none", i);
 	return 0;
 }
 
@@ -253,8 +282,8 @@ static bool is_text(struct str bytes)
 	return len > 0 && bytes.ptr[0] != '\n';
 }
 
-int adhoc_decode(struct arena *arena, struct str bytes, struct adhoc_profile **ret,
-		 size_t *ret_count, struct err *err)
+int adhoc_decode(struct arena *arena, struct str bytes, const char *wanted,
+		 struct adhoc_profile **ret, size_t *ret_count, size_t *ret_at, struct err *err)
 {
 	struct decoder d;
 	struct query_type *types = NULL;
@@ -262,13 +291,13 @@ int adhoc_decode(struct arena *arena, struct str bytes, struct adhoc_profile **r
 	     bearer = false;
 	int rc = json ? decode_bearer(arena, bytes, &bearer, ret, ret_count, err) : 0;
 	if (rc || bearer)
-		return rc;
+		return rc ? rc : pick(*ret, *ret_count, wanted, ret_at, err);
 	rc = begin(&d, arena, err);
 	if (rc)
 		return rc;
 	rc = json   ? decode_speedscope(&d, bytes, &types, err)
 	     : text ? decode_folded(&d, bytes, &types, err)
 		    : decode_pprof(&d, bytes, &types, err);
-	rc = rc ? rc : build(&d, types, ret, ret_count, err);
+	rc = rc ? rc : build(&d, types, wanted, ret, ret_count, ret_at, err);
 	return rc ? err_wrap(err, "%s", json ? "speedscope" : text ? "folded stacks" : "pprof") : 0;
 }

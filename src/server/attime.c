@@ -8,6 +8,8 @@
 
 enum { DATE_DIGITS = 8, SECOND_MS = 1000 };
 
+static const int64_t SPAN_MAX_S = (int64_t)1 << 40;
+
 static bool all_digits(struct str text)
 {
 	for (size_t i = 0; i < text.len; i++)
@@ -101,9 +103,9 @@ static bool read_relative(struct str text, int64_t now_ms, int64_t *ret_ms)
 	if (rest.len == 0)
 		return false;
 	while (rest.len > 0) {
-		if (!take_span(&rest, &span_s) || sum_s > (int64_t)1 << 40)
+		/* A span has at most nine digits, so the sum is far from overflowing. */
+		if (!take_span(&rest, &span_s) || (sum_s += span_s) > SPAN_MAX_S)
 			return false;
-		sum_s += span_s;
 	}
 	*ret_ms = now_ms + (sign == '-' ? -sum_s : sum_s) * SECOND_MS;
 	return true;

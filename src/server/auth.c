@@ -117,6 +117,26 @@ static int add_user(struct auth *auth, struct principal *who, struct str name,
 	return rc ? err_wrap(err, "auth.users.%.*s", STR_ARG(name)) : 0;
 }
 
+static uint64_t cost_of(const struct secret_hash *hash)
+{
+	return ((uint64_t)hash->block << hash->cost_log2) * hash->parallel;
+}
+
+/* Nobody costs what the dearest user does. */
+static void make_nobody(struct auth *auth)
+{
+	const struct secret_hash *dearest = NULL;
+
+	auth->nobody =
+		(struct secret_hash){.cost_log2 = 14, .salt_len = 16, .block = 8, .parallel = 1};
+	for (size_t i = 0; i < auth->user_count; i++)
+		if (auth->users[i].has_hash &&
+		    (!dearest || cost_of(&auth->users[i].hash) > cost_of(dearest)))
+			dearest = &auth->users[i].hash;
+	if (dearest)
+		auth->nobody = *dearest;
+}
+
 static int set_token_hash(struct principal *who, struct str text, struct err *err)
 {
 	if (str_starts_with(text, STR("sha256:")) &&
@@ -159,6 +179,7 @@ static int fill(struct auth *auth, const struct server_auth *config, bool multit
 	auth->user_count = config->users.count;
 	auth->token_count = config->tokens.count;
 	auth->metrics = config->metrics;
+	make_nobody(auth);
 	return rc;
 }
 
@@ -169,8 +190,6 @@ int auth_create(const struct server_auth *config, bool multitenancy, struct auth
 	if (!auth)
 		return no_memory(err);
 	pthread_mutex_init(&auth->lock, NULL);
-	auth->nobody =
-		(struct secret_hash){.cost_log2 = 14, .salt_len = 16, .block = 8, .parallel = 1};
 	int rc = 0;
 	if (RAND_bytes((unsigned char *)auth->key, sizeof(auth->key)) != 1)
 		rc = err_set(err, ERR_IO, "no random bytes");
@@ -274,7 +293,8 @@ static int hash_check(const struct secret_hash *hash, struct str password, bool 
 	return rc;
 }
 
-/* who NULL: as much work as for somebody, so that time does not tell who exists. */
+/* who NULL: as much work as for somebody, so that time does not tell who exists; also where somebody has no
+ * hash and sent something else. */
 static int check_hash(struct auth *auth, struct principal *who, struct str password,
 		      enum auth_depth depth, bool *ret_same, bool *ret_later, struct err *err)
 {
@@ -307,12 +327,12 @@ static int check_password(struct auth *auth, struct str name, struct str passwor
 	/* A program that knows only user and password may send a token that way. */
 	if (!who)
 		who = find(auth->tokens, auth->token_count, name);
-	if (!who || who->has_hash) {
-		rc = check_hash(auth, who, password, depth, &same, ret_later, err);
-	} else {
-		rc = secret_digest(password, &digest, err);
-		same = !rc && secret_digest_equal(&digest, &who->digest);
-	}
+	rc = secret_digest(password, &digest, err);
+	if (!rc && who && !who->has_hash)
+		same = secret_digest_equal(&digest, &who->digest);
+	if (!rc && !same)
+		rc = check_hash(auth, who && who->has_hash ? who : NULL, password, depth, &same,
+				ret_later, err);
 	if (rc || *ret_later)
 		return rc;
 	if (!same)

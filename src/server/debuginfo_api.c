@@ -82,6 +82,34 @@ static struct upload *free_slot(struct debuginfo_api *api, uint64_t now_ns)
 	return best;
 }
 
+static size_t held_by(const struct debuginfo_api *api, uint64_t tenant_hash)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < UPLOADS_MAX; i++)
+		count += api->uploads[i].state != EMPTY &&
+			 api->uploads[i].tenant_hash == tenant_hash;
+	return count;
+}
+
+/* When all slots are under way: the oldest of the tenant that has most, so that one who asks for ever more
+ * keeps no other from asking. NULL: no tenant has more than this one would have. */
+static struct upload *slot_of_most(struct debuginfo_api *api, struct str tenant)
+{
+	size_t most = held_by(api, str_hash(tenant)) + 1;
+	struct upload *best = NULL;
+	for (size_t i = 0; i < UPLOADS_MAX; i++) {
+		struct upload *upload = &api->uploads[i];
+		size_t held = best && upload->tenant_hash == best->tenant_hash
+				      ? most
+				      : held_by(api, upload->tenant_hash);
+		if (held > most || (best && held == most && upload->since_ns < best->since_ns)) {
+			best = upload;
+			most = held;
+		}
+	}
+	return best;
+}
+
 /* Returns why it is not wanted, or NULL: it is, and under way from now on. *ret_reason: why it is. */
 static const char *begin(struct debuginfo_api *api, struct str tenant, const char *build_id,
 			 const char **ret_reason)
@@ -97,6 +125,8 @@ static const char *begin(struct debuginfo_api *api, struct str tenant, const cha
 		*ret_reason = "an earlier upload of it was not finished";
 	else
 		upload = free_slot(api, now_ns);
+	if (!upload)
+		upload = slot_of_most(api, tenant);
 	if (!upload)
 		return "too many uploads are under way; ask again later";
 	*upload = (struct upload){.state = UPLOADING,

@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "base/json_bytes.h"
+#include "base/map.h"
 #include "server/ingest_form.h"
 #include "wire/pprof.h"
 
@@ -93,16 +94,42 @@ static bool is_cumulative(const struct parts *parts, struct str type)
 
 /* ---- the profile before ---- */
 
-static bool same_type(const struct profile *a, const struct profile *b)
+static uint64_t type_key(const struct profile *profile)
 {
-	return a->sample_type.type == b->sample_type.type &&
-	       a->sample_type.unit == b->sample_type.unit;
+	return (uint64_t)profile->sample_type.type << 32 | profile->sample_type.unit;
+}
+
+/* By type; a profile has some few types, but a hostile one a hundred thousand. The first of a type counts. */
+static int find_types(const struct profile_scope *scope, struct map *ret, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = scope->profile_count; i-- > 0 && !rc;)
+		rc = map_put(ret, type_key(&scope->profiles[i]), i, err);
+	return rc;
+}
+
+static int subtract_types(struct ingest_sink *sink, const struct parts *parts,
+			  struct profile_scope *scope, const struct profile_scope *before,
+			  const struct map *types, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < scope->profile_count && !rc; i++) {
+		struct profile *now = &scope->profiles[i];
+		const uint64_t *at = map_get(types, type_key(now));
+		if (at &&
+		    is_cumulative(parts, profile_str(&sink->batch->dict, now->sample_type.type)))
+			rc = legacy_subtract(sink->arena, now, &before->profiles[*at], err);
+	}
+	return rc;
 }
 
 static int subtract(struct ingest_sink *sink, const struct parts *parts,
 		    struct profile_scope *scope, struct err *err)
 {
 	struct profile_scope before = {0};
+	struct map types = {0};
 	struct wire_pprof_about about;
 	int rc = wire_pprof_decode(parts->before, &sink->wire, &before, &about, err);
 
@@ -110,14 +137,9 @@ static int subtract(struct ingest_sink *sink, const struct parts *parts,
 		err_wrap(err, "prev_profile");
 		return rc;
 	}
-	for (size_t i = 0; i < scope->profile_count && !rc; i++) {
-		struct profile *now = &scope->profiles[i];
-		if (!is_cumulative(parts, profile_str(&sink->batch->dict, now->sample_type.type)))
-			continue;
-		for (size_t k = 0; k < before.profile_count && !rc; k++)
-			if (same_type(now, &before.profiles[k]))
-				rc = legacy_subtract(sink->arena, now, &before.profiles[k], err);
-	}
+	rc = find_types(&before, &types, err);
+	rc = rc ? rc : subtract_types(sink, parts, scope, &before, &types, err);
+	map_deinit(&types);
 	return rc;
 }
 

@@ -1,22 +1,38 @@
 /* Protobuf through protobuf-c, with memory from an arena. */
 #include "server/pbjson.h"
 
-static void *take(void *arena, size_t size)
+/* What a message takes for each of its bytes, at most: an element of two bytes
+ * has a struct, a pointer to it and protobuf-c's own note of it. */
+enum { ROOM_MIN_BYTES = 64 * 1024, ROOM_A_BYTE = 256 };
+
+struct room {
+	struct arena *arena;
+	size_t left_bytes;
+};
+
+/* A message within a message may come in parts, and protobuf-c copies all that it has of its lists at
+ * each part: some bytes would ask for their square. */
+static void *take(void *user, size_t size)
 {
-	return arena_alloc(arena, size);
+	struct room *room = user;
+	if (size > room->left_bytes)
+		return NULL;
+	room->left_bytes -= size;
+	return arena_alloc(room->arena, size);
 }
 
 /* The arena frees it. */
-static void leave(void *arena, void *ptr)
+static void leave(void *user, void *ptr)
 {
-	(void)arena;
+	(void)user;
 	(void)ptr;
 }
 
 int pbmsg_decode(struct arena *arena, const ProtobufCMessageDescriptor *type, struct str bytes,
 		 ProtobufCMessage **ret, struct err *err)
 {
-	ProtobufCAllocator allocator = {take, leave, arena};
+	struct room room = {arena, ROOM_MIN_BYTES + ROOM_A_BYTE * bytes.len};
+	ProtobufCAllocator allocator = {take, leave, &room};
 	ProtobufCMessage *message =
 		protobuf_c_message_unpack(type, &allocator, bytes.len, (const uint8_t *)bytes.ptr);
 	if (!message)

@@ -188,6 +188,19 @@ static int read_profile(struct pprof_reader *r, struct profile_scope *scope,
 	return rc ? rc : pprof_samples(r, scope, err);
 }
 
+/* All profiles of a request share its limit, or a few bytes each would ask for the whole of it each time.
+ * How far a broken one got is not known: what profiles usually unpack to, and more. */
+static int unpack(struct str packed, struct wire_sink *sink, struct buf *ret, struct err *err)
+{
+	enum { BROKEN_RATIO = 32 };
+	size_t left = sink->limits->message_bytes - sink->unpacked_bytes;
+	int rc = zip_gunzip(packed, left, ret, err);
+	size_t bytes = rc ? packed.len * BROKEN_RATIO : ret->len;
+
+	sink->unpacked_bytes += bytes < left ? bytes : left;
+	return rc;
+}
+
 int wire_pprof_decode(struct str bytes, struct wire_sink *sink, struct profile_scope *scope,
 		      struct wire_pprof_about *about, struct err *err)
 {
@@ -198,10 +211,10 @@ int wire_pprof_decode(struct str bytes, struct wire_sink *sink, struct profile_s
 
 	*about = (struct wire_pprof_about){STR(""), STR(""), STR(""), NULL, 0, 0};
 	buf_init(&plain, 0);
-	if (packed) {
-		rc = zip_gunzip(bytes, sink->limits->message_bytes, &plain, err);
+	if (packed)
+		rc = unpack(bytes, sink, &plain, err);
+	if (packed)
 		reader.bytes = buf_text(&plain);
-	}
 	if (!rc && reader.bytes.len == 0)
 		rc = err_set(err, ERR_INVALID, "pprof: no bytes");
 	rc = rc ? rc : read_profile(&reader, scope, about, err);

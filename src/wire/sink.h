@@ -11,4 +11,5 @@ struct wire_sink {
 	struct profile_batch *batch;
 	const struct wire_limits *limits;
 	uint64_t samples, rows, parts; /* taken from the limits so far */
+	size_t unpacked_bytes;	       /* of profiles that came packed, all together */
 };

@@ -17,12 +17,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct adhoc_profile *profiles;
 	struct arena arena;
 	struct err err;
-	size_t count;
+	size_t count, at;
 
 	arena_init(&arena, 256 * 1024 * 1024);
-	if (adhoc_decode(&arena, str_make(data, size), &profiles, &count, &err) == 0)
-		for (size_t i = 0; i < count; i++)
-			must_hang_together(&profiles[i].tree);
+	if (adhoc_decode(&arena, str_make(data, size), NULL, &profiles, &count, &at, &err) == 0)
+		must_hang_together(&profiles[at].tree);
 	arena_deinit(&arena);
 	return 0;
 }

@@ -76,6 +76,58 @@ static void formats_are_told_apart(void **state)
 	buf_deinit(&pprof);
 }
 
+/* 2^53 + 1 is the first that a double cannot hold. */
+static void numbers_of_a_flamebearer_are_whole(void **state)
+{
+	struct fixture *f = *state;
+	upload(f, "big.json",
+	       STR("{\"version\":1,\"flamebearer\":{\"names\":[\"total\"],\"levels\":[[0,"
+		   "9007199254740993,9007199254740993,0]]}}"),
+	       200);
+	assert_has(f, "[[0,9007199254740993,9007199254740993,0]]");
+	upload(f, "huge.json",
+	       STR("{\"version\":1,\"flamebearer\":{\"names\":[\"total\"],\"levels\":[[0,1e300,0,"
+		   "0]]}}"),
+	       400);
+	upload(f, "text.json",
+	       STR("{\"version\":1,\"flamebearer\":{\"names\":[\"total\"],\"levels\":[[0,\"7\",0,"
+		   "0]]}}"),
+	       400);
+}
+
+/* A few kilobytes for each of many profiles; what is shown is one of them. */
+static void memory_is_that_of_the_profile_shown(void **state)
+{
+	enum { PROFILES = 1000, FRAMES = 50, PACE = 64 };
+	struct fixture *f = *state;
+	struct buf text = {0};
+
+	buf_cstr(&text, "{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\","
+			"\"shared\":{\"frames\":[{\"name\":\"f\"}");
+	for (int i = 1; i < PROFILES * FRAMES; i++)
+		buf_printf(&text, ",{\"name\":\"f%d\"}", i);
+	buf_cstr(&text, "]},\"profiles\":[");
+	for (int i = 0; i < PROFILES; i++) {
+		buf_printf(&text,
+			   "%s{\"type\":\"sampled\",\"name\":\"p%d\",\"unit\":\"none\","
+			   "\"weights\":[2],\"samples\":[[%d",
+			   i ? "," : "", i, i * FRAMES);
+		for (int k = 1; k < FRAMES; k++)
+			buf_printf(&text, ",%d", i * FRAMES + k);
+		buf_cstr(&text, "]]}");
+	}
+	buf_cstr(&text, "]}");
+	size_t before = f->arena.used_bytes;
+	struct str id = upload(f, "many", buf_text(&text), 200);
+	assert_true(f->arena.used_bytes - before < PACE * text.len);
+	char body[128];
+	snprintf(body, sizeof(body), "{\"id\":\"%.*s\",\"profileType\":\"p7\"}", STR_ARG(id));
+	ask_json(f, ADHOC "Get", str_of(body), 200);
+	assert_has(f, "\"profileType\":\"p7\"");
+	assert_has(f, "f350");
+	buf_deinit(&text);
+}
+
 static void profiles_are_listed_the_newest_first_and_compared(void **state)
 {
 	struct fixture *f = *state;
@@ -142,6 +194,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(formats_are_told_apart),
+		TEST(numbers_of_a_flamebearer_are_whole),
+		TEST(memory_is_that_of_the_profile_shown),
 		TEST(profiles_are_listed_the_newest_first_and_compared),
 		TEST(what_is_no_profile_is_not_kept),
 		TEST(ids_are_no_paths),

@@ -137,8 +137,26 @@ static void a_token_is_known_by_text_hash_and_file(void **state)
 	/* Programs that know only name and password. */
 	must(f, identify_basic(f, "hashed:0123456789abcdef", AUTH_QUICK));
 	assert_is(f, "hashed");
-	assert_int_equal(identify_basic(f, "plain:0123456789abcdef", AUTH_QUICK),
+	assert_int_equal(identify_basic(f, "plain:0123456789abcdef", AUTH_THOROUGH),
 			 ERR_UNAUTHENTICATED);
+}
+
+/* Whoever tries names must not see by the time (or by how busy it is) which are there. */
+static void a_wrong_secret_takes_as_much_work_as_an_unknown_name(void **state)
+{
+	static const char *const pairs[] = {"nobody:wrong", "tom:wrong", "ann:wrong"};
+	struct fixture *f = *state;
+	must(f, use(f, "users: {ann: {password: sesame, roles: [read]}}\n"
+		       "tokens: {tom: {token: plain-token-plain, roles: [write]}}\n"));
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		must(f, identify_basic(f, pairs[i], AUTH_QUICK));
+		assert_true(f->later); /* there is a hash to work out */
+		assert_int_equal(identify_basic(f, pairs[i], AUTH_THOROUGH), ERR_UNAUTHENTICATED);
+	}
+	must(f, identify_basic(f, "tom:plain-token-plain", AUTH_QUICK));
+	assert_false(f->later);
+	must(f, identify_basic(f, "ann:sesame", AUTH_QUICK));
+	assert_false(f->later);
 }
 
 static void what_is_nobodys_is_refused_without_a_word_about_it(void **state)
@@ -353,6 +371,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_password_is_known_by_its_hash_and_remembered),
 		TEST(a_token_is_known_by_text_hash_and_file),
+		TEST(a_wrong_secret_takes_as_much_work_as_an_unknown_name),
 		TEST(what_is_nobodys_is_refused_without_a_word_about_it),
 		TEST(roles_and_tenants_hold),
 		TEST(a_configuration_that_means_nothing_is_refused),

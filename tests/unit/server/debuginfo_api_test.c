@@ -186,6 +186,11 @@ static void uploads_under_way_are_bounded(void **state)
 		ask(f, "t", "ShouldInitiateUpload", file_json(id), 200, "true");
 	}
 	ask(f, "t", "ShouldInitiateUpload", file_json("ffff"), 200, "too many uploads");
+	/* Another tenant has its share, at the cost of the oldest of the one that has all. */
+	ask(f, "u", "ShouldInitiateUpload", file_json("ffff"), 200,
+	    "\"shouldInitiateUpload\":true");
+	ask(f, "u", "ShouldInitiateUpload", file_json("ffff"), 200, "is under way");
+	ask(f, "t", "ShouldInitiateUpload", file_json("fffe"), 200, "too many uploads");
 }
 
 int main(void)

@@ -2,6 +2,8 @@
  * has and what the sender is told. */
 #include "push_fixture.h"
 
+#include <time.h>
+
 #include "base/zip.h"
 #include "server/attime.h"
 #include "server/ingest_legacy.h"
@@ -217,6 +219,58 @@ static void the_config_says_what_is_cumulative_and_how_it_is_shown(void **state)
 	buf_deinit(&form);
 }
 
+static void put_varint(struct buf *out, uint64_t number)
+{
+	for (; number > 127; number >>= 7)
+		buf_char(out, (char)(number | 128));
+	buf_char(out, (char)number);
+}
+
+static void put_field(struct buf *out, int number, struct str bytes)
+{
+	put_varint(out, (uint64_t)number << 3 | 2);
+	put_varint(out, bytes.len);
+	buf_str(out, bytes);
+}
+
+/* Types "delay" with that many units, and no samples. */
+static void make_types(size_t count, struct buf *out)
+{
+	struct buf part = {0};
+
+	put_field(out, 6, STR(""));
+	put_field(out, 6, STR("delay"));
+	for (size_t i = 0; i < count; i++) {
+		buf_clear(&part);
+		buf_printf(&part, "u%zu", i);
+		put_field(out, 6, buf_text(&part));
+		buf_clear(&part);
+		buf_append(&part, "\x08\1\x10", 3);
+		put_varint(&part, i + 2);
+		put_field(out, 1, buf_text(&part));
+	}
+	buf_deinit(&part);
+}
+
+static void very_many_types_take_no_square_of_time(void **state)
+{
+	enum { TYPES = 100000, CPU_MAX_S = 4 };
+	struct buf profile, form;
+	clock_t start = clock();
+
+	(void)state;
+	buf_init(&profile, 0);
+	buf_init(&form, 0);
+	make_types(TYPES, &profile);
+	put_part(&form, "profile", buf_text(&profile));
+	put_part(&form, "prev_profile", buf_text(&profile));
+	end_form(&form);
+	post_ok("name=shop" WHEN, FORM, buf_text(&form));
+	assert_true(clock() - start < CPU_MAX_S * CLOCKS_PER_SEC);
+	buf_deinit(&profile);
+	buf_deinit(&form);
+}
+
 /* ---- JFR ---- */
 
 static void a_recording_has_series_of_several_names(void **state)
@@ -399,6 +453,7 @@ int main(void)
 		TEST(pprof_is_read_bare_and_in_a_form),
 		TEST(a_profile_from_before_is_taken_off),
 		TEST(the_config_says_what_is_cumulative_and_how_it_is_shown),
+		TEST(very_many_types_take_no_square_of_time),
 		TEST(a_recording_has_series_of_several_names),
 		TEST(the_same_request_again_counts_once),
 		TEST(a_form_with_another_boundary_is_the_same_request),

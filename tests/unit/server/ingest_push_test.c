@@ -293,6 +293,55 @@ static void what_no_limit_lets_through_is_an_error(void **state)
 	assert_answer(429, "resource_exhausted");
 }
 
+/* Each alone is within the limit of a message; together they are above it. */
+static void packed_profiles_have_one_limit_together(void **state)
+{
+	enum { PROFILES = 8, PLAIN_BYTES = 1 << 20 };
+	struct ingest_config config;
+	struct buf profile, plain, packed;
+	Push__V1__RawSample samples[PROFILES], *rows[PROFILES];
+	Push__V1__RawProfileSeries series = PUSH__V1__RAW_PROFILE_SERIES__INIT, *list = &series;
+	Push__V1__PushRequest push = PUSH__V1__PUSH_REQUEST__INIT;
+
+	(void)state;
+	ingest_config_default(&config);
+	config.reject_newer_ns = 0;
+	config.message_bytes = 2 * PLAIN_BYTES;
+	configure(&config);
+	buf_init(&profile, 0);
+	buf_init(&plain, 0);
+	buf_init(&packed, 0);
+	read_profile("go-cpu.pprof", &profile);
+	must(zip_gunzip(buf_text(&profile), PLAIN_BYTES, &plain, &f.err));
+	/* A field that nobody knows: number 100, with zeros. */
+	buf_append(&plain, "\xa2\x06\x80\x80\x3c", 5);
+	for (size_t i = 0; i < 0x3c * (1 << 14); i++)
+		buf_char(&plain, '\0');
+	must(zip_gzip(buf_text(&plain), 6, &packed, &f.err));
+	for (size_t i = 0; i < PROFILES; i++) {
+		push__v1__raw_sample__init(&samples[i]);
+		samples[i].raw_profile =
+			(ProtobufCBinaryData){packed.len, (uint8_t *)(uintptr_t)packed.ptr};
+		rows[i] = &samples[i];
+	}
+	series.samples = rows;
+	series.n_samples = 1;
+	push.series = &list;
+	push.n_series = 1;
+	buf_clear(&f.body);
+	pbmsg_encode(&push.base, &f.body);
+	send_body("application/proto");
+	assert_answer(200, "");
+	series.n_samples = PROFILES;
+	buf_clear(&f.body);
+	pbmsg_encode(&push.base, &f.body);
+	send_body("application/proto");
+	assert_int_equal(f.answer.status, 429);
+	buf_deinit(&profile);
+	buf_deinit(&plain);
+	buf_deinit(&packed);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -310,6 +359,7 @@ int main(void)
 		TEST(a_bad_profile_costs_only_itself),
 		TEST(a_full_disk_is_told_with_a_delay),
 		TEST(what_no_limit_lets_through_is_an_error),
+		TEST(packed_profiles_have_one_limit_together),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

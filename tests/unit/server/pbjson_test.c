@@ -338,6 +338,48 @@ static void decoding_survives_every_failed_allocation(void **state)
 	}
 }
 
+/* stack_trace_selector, each time with one more call_site: merged one by one, that is the square. */
+static void parts_of_a_message_take_memory_by_their_bytes(void **state)
+{
+	enum { PARTS = 20000 };
+	static const char part[] = {7 << 3 | 2, 2, 1 << 3 | 2, 0};
+	struct fixture *f = *state;
+	ProtobufCMessage *message;
+	struct buf bytes = {0};
+
+	for (size_t i = 0; i < PARTS; i++)
+		buf_append(&bytes, part, sizeof(part));
+	arena_deinit(&f->arena);
+	(void)!pbmsg_decode(&f->arena, MERGE_REQUEST, buf_text(&bytes), &message, &f->err);
+	assert_true(f->arena.used_bytes < 512 * bytes.len);
+	buf_deinit(&bytes);
+}
+
+/* The densest that is honest. */
+static void small_elements_are_read(void **state)
+{
+	enum { SITES = 100000 };
+	struct fixture *f = *state;
+	ProtobufCMessage *message;
+	struct buf bytes = {0}, sites = {0};
+	char head[16];
+	size_t len = 0;
+
+	for (size_t i = 0; i < SITES; i++)
+		buf_append(&sites, "\x0a\0", 2);
+	head[len++] = 7 << 3 | 2;
+	for (size_t left = sites.len; left; left >>= 7)
+		head[len++] = (char)((left & 127) | (left > 127 ? 128 : 0));
+	buf_append(&bytes, head, len);
+	buf_str(&bytes, buf_text(&sites));
+	if (pbmsg_decode(&f->arena, MERGE_REQUEST, buf_text(&bytes), &message, &f->err))
+		fail_msg("%s", f->err.text);
+	const Querier__V1__SelectMergeStacktracesRequest *in = (const void *)message;
+	assert_int_equal(in->stack_trace_selector->n_call_site, SITES);
+	buf_deinit(&sites);
+	buf_deinit(&bytes);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -356,6 +398,8 @@ int main(void)
 		TEST(bytes_are_base64),
 		TEST(protobuf_goes_out_packed),
 		TEST(protobuf_comes_in),
+		TEST(parts_of_a_message_take_memory_by_their_bytes),
+		TEST(small_elements_are_read),
 		TEST(decoding_survives_every_failed_allocation),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

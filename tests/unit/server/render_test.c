@@ -120,6 +120,8 @@ static void times_are_written_in_many_ways(void **state)
 		{"99999999999999999999", -1},
 		{"now-99999999999h", -1},
 		{"now-900000h", -1}, /* before 1970 */
+		{"now-999999999y", -1},
+		{"now+999999999y", -1}, /* more milliseconds than a number has room for */
 	};
 	struct fixture *f = *state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
