@@ -85,6 +85,18 @@ static bool is_plain(struct str text)
 	return text.len > 0;
 }
 
+/* What stands in front of an '@' may be a password, and errors go to logs. */
+static int bad_endpoint(struct str text, struct err *err)
+{
+	ptrdiff_t at = str_rfind_char(text, '@');
+	struct str shown = at < 0 ? text : str_sub(text, (size_t)at, text.len);
+
+	return err_set(err, ERR_INVALID,
+		       "endpoint \"%s%.*s\": write it as HOST:PORT, http://HOST:PORT, "
+		       "https://HOST:PORT or unix:///PATH",
+		       at < 0 ? "" : "...", STR_ARG(shown));
+}
+
 int client_endpoint_parse(const struct net_client_config *config, struct arena *arena,
 			  struct client_endpoint *ret, struct err *err)
 {
@@ -110,10 +122,7 @@ int client_endpoint_parse(const struct net_client_config *config, struct arena *
 	while (base.len > 0 && base.ptr[base.len - 1] == '/')
 		base.len--;
 	if (!is_plain(text))
-		return err_set(err, ERR_INVALID,
-			       "endpoint \"%s\": write it as HOST:PORT, http://HOST:PORT, "
-			       "https://HOST:PORT or unix:///PATH",
-			       config->endpoint);
+		return bad_endpoint(str_of(config->endpoint), err);
 	int code = split_authority(text, ret->tls, !http && !https, &host, &port, err);
 	if (code)
 		return err_wrap(err, "endpoint");

@@ -396,7 +396,7 @@ static int convert_resource(struct converter *c, const struct profile_resource *
 	for (size_t s = 0; s < resource->scope_count && !rc; s++) {
 		const struct profile_scope *scope = &resource->scopes[s];
 		struct relabel_labels base;
-		rc = series_base_labels(c->arena, resource, scope, &base, err);
+		rc = series_base_labels(c->arena, c->config, resource, scope, &base, err);
 		for (size_t p = 0; p < scope->profile_count && !rc; p++)
 			rc = convert_profile(c, &scope->profiles[p], &base, &columns, err);
 	}

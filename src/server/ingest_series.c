@@ -4,7 +4,16 @@
 #include "server/ingest_columns.h"
 #include "server/tenant_state.h"
 
-enum { SERIES_MAX = 1 << 24 };
+enum { SERIES_MAX = 1 << 24, LABELS_MAX = 1024, LABELS_MAX_ANY = 16 * 1024 };
+
+/* Rules may take labels away, so the configured limit holds behind them. Looking for a name takes as long as there are
+ * labels, so there is a limit in front of them too. */
+static size_t labels_max(const struct ingest_config *config)
+{
+	if (config->label_names == 0)
+		return LABELS_MAX_ANY;
+	return config->label_names > LABELS_MAX ? config->label_names : LABELS_MAX;
+}
 
 static int no_memory(struct err *err)
 {
@@ -23,43 +32,45 @@ int series_set_init(struct series_set *set, struct arena *arena, const struct in
 
 /* ---- labels ---- */
 
-static int add_label(struct relabel_labels *labels, struct str name, const struct value *value,
-		     struct err *err)
+/* One more than max tells that there were more. */
+static int add_label(struct relabel_labels *labels, size_t max, struct str name,
+		     const struct value *value, struct err *err)
 {
 	struct str text;
 
-	if (name.len == 0 || relabel_get(labels, name).len > 0)
+	if (name.len == 0 || labels->count > max || relabel_get(labels, name).len > 0)
 		return 0;
 	text = value_text(labels->arena, value);
 	return text.ptr ? relabel_set(labels, name, text, err) : no_memory(err);
 }
 
-static int add_pairs(struct relabel_labels *labels, const struct key_value *attrs, size_t count,
-		     struct err *err)
+static int add_pairs(struct relabel_labels *labels, size_t max, const struct key_value *attrs,
+		     size_t count, struct err *err)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < count && !rc; i++)
 		if (column_of(attrs[i].key) == COLUMN_NONE)
-			rc = add_label(labels, attrs[i].key, &attrs[i].value, err);
+			rc = add_label(labels, max, attrs[i].key, &attrs[i].value, err);
 	return rc;
 }
 
-int series_base_labels(struct arena *arena, const struct profile_resource *resource,
-		       const struct profile_scope *scope, struct relabel_labels *ret,
-		       struct err *err)
+int series_base_labels(struct arena *arena, const struct ingest_config *config,
+		       const struct profile_resource *resource, const struct profile_scope *scope,
+		       struct relabel_labels *ret, struct err *err)
 {
+	size_t max = labels_max(config);
 	int rc;
 
 	*ret = (struct relabel_labels){.arena = arena};
-	rc = add_pairs(ret, resource->attrs, resource->attr_count, err);
-	return rc ? rc : add_pairs(ret, scope->attrs, scope->attr_count, err);
+	rc = add_pairs(ret, max, resource->attrs, resource->attr_count, err);
+	return rc ? rc : add_pairs(ret, max, scope->attrs, scope->attr_count, err);
 }
 
 /* A sample's attribute goes behind the resource's; its service.name goes before. */
-static int add_sample_attrs(struct relabel_labels *labels, const struct profile_dict *dict,
-			    const uint32_t *attrs, uint32_t count, struct str *service,
-			    struct err *err)
+static int add_sample_attrs(struct relabel_labels *labels, size_t max,
+			    const struct profile_dict *dict, const uint32_t *attrs, uint32_t count,
+			    struct str *service, struct err *err)
 {
 	int rc = 0;
 
@@ -67,7 +78,7 @@ static int add_sample_attrs(struct relabel_labels *labels, const struct profile_
 		const struct profile_attribute *row = &dict->attributes[attrs[i]];
 		struct str name = profile_str(dict, row->key);
 		if (!str_equal(name, STR("service.name"))) {
-			rc = add_label(labels, name, &row->value, err);
+			rc = add_label(labels, max, name, &row->value, err);
 			continue;
 		}
 		*service = value_text(labels->arena, &row->value);
@@ -294,15 +305,22 @@ int series_find(struct series_set *set, const struct relabel_labels *base,
 					.count = base->count,
 					.cap = base->count};
 	struct str service = STR(""), key;
+	size_t max = labels_max(set->config);
 	uint32_t id;
 	int rc;
 
 	*ret_series = SERIES_DISCARDED;
+	*ret_reason = DISCARD_LABEL_NAMES;
+	set->usage = (struct usage_match){.probability = 1};
+	if (base->count > max)
+		return 0;
 	labels.items = arena_copy(set->arena, base->items, base->count * sizeof(*base->items));
 	if (!labels.items)
 		return no_memory(err);
-	rc = add_sample_attrs(&labels, dict, attrs, attr_count, &service, err);
-	rc = rc ? rc : make_labels(set, &labels, type, service, ret_reason, err);
+	rc = add_sample_attrs(&labels, max, dict, attrs, attr_count, &service, err);
+	if (rc || labels.count > max)
+		return rc;
+	rc = make_labels(set, &labels, type, service, ret_reason, err);
 	if (rc || *ret_reason != DISCARDS)
 		return rc;
 	key = key_bytes(set->arena, &labels);

@@ -32,8 +32,9 @@ MUST_USE int series_set_init(struct series_set *set, struct arena *arena,
 			     const struct ingest_rules *rules, struct err *err);
 
 /* Labels that a resource and its scope give to each of their series: attributes that are no columns, the
- * first of a name. */
-MUST_USE int series_base_labels(struct arena *arena, const struct profile_resource *resource,
+ * first of a name. Not all of them when they are more than any series may have: series_find refuses those. */
+MUST_USE int series_base_labels(struct arena *arena, const struct ingest_config *config,
+				const struct profile_resource *resource,
 				const struct profile_scope *scope, struct relabel_labels *ret,
 				struct err *err);
 

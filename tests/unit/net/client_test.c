@@ -267,6 +267,18 @@ static void a_certificate_that_nobody_vouches_for_is_refused(void **state)
 	harness_stop(&harness);
 }
 
+static void a_password_in_an_endpoint_is_not_repeated(void **state)
+{
+	struct net_client_config config = {.endpoint = "https://ana:sesame@host:443/x"};
+	struct net_client *client;
+	struct err err;
+
+	(void)state;
+	assert_int_not_equal(net_client_create(&config, &client, &err), 0);
+	assert_null(strstr(err.text, "sesame"));
+	assert_non_null(strstr(err.text, "\"...@host:443/x\""));
+}
+
 static void a_wrong_endpoint_is_explained(void **state)
 {
 	static const char *const wrong[] = {"",		  "localhost", "host:port",
@@ -322,6 +334,7 @@ int main(void)
 		cmocka_unit_test(a_server_that_is_not_there_is_an_io_error_that_names_it),
 		cmocka_unit_test(a_certificate_that_nobody_vouches_for_is_refused),
 		cmocka_unit_test(a_wrong_endpoint_is_explained),
+		cmocka_unit_test(a_password_in_an_endpoint_is_not_repeated),
 		cmocka_unit_test(an_answer_over_the_limit_is_refused),
 	};
 

@@ -1,6 +1,8 @@
 /* push.v1 from the bytes of a request to what the store has, over each protocol. */
 #include "push_fixture.h"
 
+#include <time.h>
+
 #include "base/base64.h"
 #include "base/zip.h"
 #include "push.pb-c.h"
@@ -293,6 +295,41 @@ static void what_no_limit_lets_through_is_an_error(void **state)
 	assert_answer(429, "resource_exhausted");
 }
 
+static void very_many_labels_take_no_square_of_time(void **state)
+{
+	enum { LABELS = 60000, CPU_MAX_S = 4 };
+	Push__V1__RawSample sample = PUSH__V1__RAW_SAMPLE__INIT, *samples = &sample;
+	Push__V1__RawProfileSeries series = PUSH__V1__RAW_PROFILE_SERIES__INIT, *list = &series;
+	Push__V1__PushRequest push = PUSH__V1__PUSH_REQUEST__INIT;
+	Types__V1__LabelPair *labels = arena_zalloc(&f.arena, LABELS, sizeof(*labels));
+	struct buf profile;
+	clock_t start;
+
+	(void)state;
+	buf_init(&profile, 0);
+	read_profile("go-cpu.pprof", &profile);
+	sample.raw_profile = (ProtobufCBinaryData){profile.len, (uint8_t *)profile.ptr};
+	series.samples = &samples;
+	series.n_samples = 1;
+	series.labels = arena_zalloc(&f.arena, LABELS, sizeof(void *));
+	series.n_labels = LABELS;
+	for (size_t i = 0; i < LABELS; i++) {
+		types__v1__label_pair__init(&labels[i]);
+		labels[i].name = (char *)(uintptr_t)arena_printf(&f.arena, "n%zu", i).ptr;
+		labels[i].value = (char *)(uintptr_t) "v";
+		series.labels[i] = &labels[i];
+	}
+	push.series = &list;
+	push.n_series = 1;
+	buf_clear(&f.body);
+	pbmsg_encode(&push.base, &f.body);
+	start = clock();
+	send_body("application/proto");
+	assert_true(clock() - start < CPU_MAX_S * CLOCKS_PER_SEC);
+	assert_answer(400, "max_label_names_per_series");
+	buf_deinit(&profile);
+}
+
 /* Each alone is within the limit of a message; together they are above it. */
 static void packed_profiles_have_one_limit_together(void **state)
 {
@@ -360,6 +397,7 @@ int main(void)
 		TEST(a_full_disk_is_told_with_a_delay),
 		TEST(what_no_limit_lets_through_is_an_error),
 		TEST(packed_profiles_have_one_limit_together),
+		TEST(very_many_labels_take_no_square_of_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
