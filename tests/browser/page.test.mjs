@@ -29,6 +29,16 @@ test('opens with the whole host: services, timeline, table and flame graph', () 
 	assert.equal(query(page).size, 0);
 }));
 
+test('opens with a name and a password in the address, and links do not carry them', () => {
+	const url = server.url.replace('://', '://ana:secret@');
+	return onPage('', async (page) => {
+		await drawn(flame(page), 1000);
+		await page.getByRole('button', { name: /copy link/i }).click();
+		const link = await page.evaluate(() => navigator.clipboard.readText());
+		assert.doesNotMatch(link, /secret/);
+	}, { url });
+});
+
 test('a service is picked, and back and forward go between pages', () => onPage('', async (page) => {
 	await service(page, 'search').click();
 	await until(page, 'service', (s) => s === 'search');

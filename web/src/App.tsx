@@ -101,7 +101,7 @@ type Change = (patch: Partial<State>, replace?: boolean) => void;
 /** A link for somebody else shows the same time, whenever it is opened. */
 function absoluteLink(state: State, snap: Snapshot | undefined): string {
 	const range = snap ? { last: 0, from: Math.round(snap.window.start), to: Math.round(snap.window.end) } : state.range;
-	return new URL(location.pathname + urlFormat({ ...state, range }), location.href).href;
+	return location.origin + location.pathname + urlFormat({ ...state, range }); // not .href, which may hold a password
 }
 
 function useShortcuts(): void {

@@ -59,6 +59,9 @@ async function post(url: URL, body: unknown, signal?: AbortSignal): Promise<Resp
 
 async function call<T>(method: string, body: unknown, signal?: AbortSignal): Promise<T> {
 	const url = new URL(`querier.v1.QuerierService/${method}`, document.baseURI);
+	// A page that was opened as http://NAME:PASSWORD@HOST/ may not fetch such an address; the browser sends both anyway.
+	url.username = '';
+	url.password = '';
 	const response = await post(url, body, signal);
 	if (!response.ok)
 		throw await errorOf(response);
