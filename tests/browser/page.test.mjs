@@ -39,6 +39,25 @@ test('opens with a name and a password in the address, and links do not carry th
 	}, { url });
 });
 
+test('a server with tenants: the page says how to choose one, and stays with it', async () => {
+	const other = await fixtureStart({ tenant: 'team-a' });
+	try {
+		await onPage('', async (page) => {
+			await page.getByRole('alert').filter({ hasText: '?tenant=NAME' }).waitFor();
+		}, { url: other.url, phase: 'error', allow: /401 \(/ });
+		await onPage('?tenant=team-a', async (page) => {
+			await service(page, 'search').click();
+			await until(page, 'service', (s) => s === 'search');
+			await page.getByText('Cresset', { exact: true }).click();
+			await until(page, 'service', (s) => s === null);
+			await ready(page);
+			assert.equal(query(page).get('tenant'), 'team-a');
+		}, { url: other.url });
+	} finally {
+		await other.stop();
+	}
+});
+
 test('a service is picked, and back and forward go between pages', () => onPage('', async (page) => {
 	await service(page, 'search').click();
 	await until(page, 'service', (s) => s === 'search');
