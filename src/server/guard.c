@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "server/api.h"
+#include "server/ingest.h"
 
 #define FAILURES      "cresset_auth_failures_total"
 #define FAILURES_HELP "Requests that were refused by the authentication, by reason"
@@ -52,9 +53,25 @@ static bool is_connect(const struct net_request *request)
 	       str_starts_with(type, STR("application/proto"));
 }
 
+/* In the words of the protocol that the route is for. */
+static void answer_refusal(const struct guarded *guarded, const struct net_request *request,
+			   const struct err *err, struct net_answer *answer)
+{
+	int64_t retry_ms = err->code == ERR_BUSY ? 1000 : -1;
+
+	if (guarded->handler == ingest_http && ingest_http_refuse(request, err, retry_ms, answer))
+		return;
+	if (is_connect(request))
+		api_error(answer, err);
+	else
+		net_answer_error(answer, err);
+	if (err->code == ERR_BUSY)
+		net_answer_header(answer, STR("retry-after"), STR("1"));
+}
+
 /* RFC 9110 section 11.6.1; browsers then ask for name and password. */
-static void refuse(const struct net_request *request, const struct err *err,
-		   struct net_answer *answer)
+static void refuse(const struct guarded *guarded, const struct net_request *request,
+		   const struct err *err, struct net_answer *answer)
 {
 	metric_add(err->code == ERR_DENIED ? &denied
 		   : err->code == ERR_BUSY ? &busy
@@ -65,12 +82,7 @@ static void refuse(const struct net_request *request, const struct err *err,
 		net_grpc_error(answer, err, err->code == ERR_BUSY ? 1000 : -1);
 		return;
 	}
-	if (is_connect(request))
-		api_error(answer, err);
-	else
-		net_answer_error(answer, err);
-	if (err->code == ERR_BUSY)
-		net_answer_header(answer, STR("retry-after"), STR("1"));
+	answer_refusal(guarded, request, err, answer);
 	if (err->code != ERR_UNAUTHENTICATED)
 		return;
 	net_answer_header(answer, STR("www-authenticate"),
@@ -132,7 +144,7 @@ bool guard_gate(void *user, const struct net_route *route, const struct net_requ
 	int rc = check(settings_auth(settings), route->user, request, AUTH_QUICK, &tenant, &err);
 	settings_put(settings);
 	if (rc)
-		refuse(request, &err, answer);
+		refuse(route->user, request, &err, answer);
 	return rc == 0;
 }
 
@@ -173,7 +185,7 @@ static void serve(void *user, const struct net_request *request, struct net_answ
 	struct err err;
 
 	if (admit(guarded, &mine, &err))
-		refuse(request, &err, answer);
+		refuse(guarded, request, &err, answer);
 	else
 		guarded->handler(guarded->user, &mine, answer);
 }
