@@ -102,10 +102,12 @@ static bool answer_question(const struct server_config *config)
 	return config->help || config->version || config->modules;
 }
 
-static int load_and_serve(struct arena *arena, int argc, char **argv, struct err *err)
+static int load_and_serve(struct arena *arena, int argc, char **argv, bool *ret_wrong_usage,
+			  struct err *err)
 {
 	struct server_config config;
 	int rc = server_config_load(arena, argc, argv, warn, NULL, &config, err);
+	*ret_wrong_usage = rc && config.wrong_usage;
 	if (rc || answer_question(&config))
 		return rc;
 	log_set_level((enum log_level)config.http.log_level);
@@ -141,6 +143,11 @@ static int read_password(struct str *ret, char *space, size_t cap, struct err *e
 	return 0;
 }
 
+static const char hash_usage[] = "Usage: cresset server hash-password\n\n"
+				 "Reads a password from standard input (a terminal does not show "
+				 "it) and prints what stands\n"
+				 "as auth.users.NAME.password_hash in the server's file.\n";
+
 static int hash_password(struct err *err)
 {
 	char space[1024];
@@ -156,18 +163,29 @@ static int hash_password(struct err *err)
 	return rc;
 }
 
+static int cmd_hash_password(int argc, char **argv)
+{
+	struct err err = {0};
+	int rc = cli_options("server hash-password", hash_usage, NULL, 0, argc, argv);
+	if (rc)
+		return rc < 0 ? CLI_OK : rc;
+	rc = hash_password(&err);
+	return rc ? cli_fail("server hash-password", &err) : CLI_OK;
+}
+
 int cmd_server(int argc, char **argv)
 {
 	struct arena arena;
 	struct err err = {0};
-	int rc;
+	bool wrong_usage = false;
 
-	if (argc == 2 && strcmp(argv[1], "hash-password") == 0) {
-		rc = hash_password(&err);
-		return rc ? cli_fail("server hash-password", &err) : CLI_OK;
-	}
+	if (argc > 1 && strcmp(argv[1], "hash-password") == 0)
+		return cmd_hash_password(argc - 1, argv + 1);
 	arena_init(&arena, 0);
-	rc = load_and_serve(&arena, argc - 1, argv + 1, &err);
+	int rc = load_and_serve(&arena, argc - 1, argv + 1, &wrong_usage, &err);
 	arena_deinit(&arena);
-	return rc ? cli_fail("server", &err) : CLI_OK;
+	if (rc == 0)
+		return CLI_OK;
+	cli_fail("server", &err);
+	return wrong_usage ? CLI_USAGE : CLI_FAILED;
 }

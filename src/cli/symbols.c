@@ -301,7 +301,8 @@ int cmd_symbols(int argc, char **argv)
 {
 	static struct symbols_args args = {.url = "http://127.0.0.1:4040"};
 	const struct option_row rows[] = {
-		{"url", "URL", args.url, "of the server", &args.url, NULL, NULL},
+		{"server", "URL", args.url, "where to send and ask", &args.url, NULL, NULL},
+		{"url", "URL", NULL, "the same", &args.url, NULL, NULL},
 		{"build-id", "ID", NULL, "upload: of a file that has none, as the list shows it",
 		 &args.build_id, NULL, NULL},
 		LOGIN_OPTIONS(args.login),

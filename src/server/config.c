@@ -125,6 +125,7 @@ int server_config_load(struct arena *arena, int argc, char *const *argv,
 	if (rc == 0)
 		rc = config_flags(&server_config_schema, arena, ret, args.count, args.items, NULL,
 				  err);
+	ret->wrong_usage = rc == ERR_INVALID;
 	if (rc == 0 && ret->file.len > 0) {
 		rc = read_file(&dec, ret, err);
 		if (rc == 0)

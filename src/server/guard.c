@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "server/api.h"
+#include "server/ingest.h"
 #include "server/speech.h"
 
 #define FAILURES      "cresset_auth_failures_total"
@@ -46,23 +47,34 @@ static void log_failure(const struct net_request *request, const char *why)
 		 LOG_TEXT(path), LOG_TEXT(why), (unsigned long long)atomic_exchange(&unsaid, 0));
 }
 
+/* In the words of the protocol that is spoken. */
+static void answer_refusal(const struct guarded *guarded, const struct net_request *request,
+			   const struct speech *speech, const struct err *err,
+			   struct net_answer *answer)
+{
+	int64_t retry_ms = err->code == ERR_BUSY ? 1000 : -1;
+
+	if (guarded->handler == ingest_http && ingest_http_refuse(request, err, retry_ms, answer))
+		return;
+	if (speech->protocol != PROTOCOL_NONE) {
+		speech_error(speech, request, answer, err, retry_ms);
+		return;
+	}
+	net_answer_error(answer, err);
+	api_retry_after(request->arena, answer, retry_ms);
+}
+
 /* RFC 9110 section 11.6.1; browsers then ask for name and password. */
-static void refuse(const struct net_request *request, const struct err *err,
-		   struct net_answer *answer)
+static void refuse(const struct guarded *guarded, const struct net_request *request,
+		   const struct err *err, struct net_answer *answer)
 {
 	metric_add(err->code == ERR_DENIED ? &denied
 		   : err->code == ERR_BUSY ? &busy
 					   : &unauthenticated,
 		   1);
 	log_failure(request, err->text);
-	int64_t retry_ms = err->code == ERR_BUSY ? NS_PER_S / NS_PER_MS : -1;
 	struct speech speech = speech_of(request);
-	if (speech.protocol != PROTOCOL_NONE)
-		speech_error(&speech, request, answer, err, retry_ms);
-	else
-		net_answer_error(answer, err);
-	if (speech.protocol == PROTOCOL_NONE)
-		api_retry_after(request->arena, answer, retry_ms);
+	answer_refusal(guarded, request, &speech, err, answer);
 	if (speech.protocol == PROTOCOL_GRPC || speech.protocol == PROTOCOL_GRPC_WEB)
 		return;
 	if (err->code != ERR_UNAUTHENTICATED)
@@ -126,7 +138,7 @@ bool guard_gate(void *user, const struct net_route *route, const struct net_requ
 	int rc = check(settings_auth(settings), route->user, request, AUTH_QUICK, &tenant, &err);
 	settings_put(settings);
 	if (rc)
-		refuse(request, &err, answer);
+		refuse(route->user, request, &err, answer);
 	return rc == 0;
 }
 
@@ -167,7 +179,7 @@ static void serve(void *user, const struct net_request *request, struct net_answ
 	struct err err;
 
 	if (admit(guarded, &mine, &err))
-		refuse(request, &err, answer);
+		refuse(guarded, request, &err, answer);
 	else
 		guarded->handler(guarded->user, &mine, answer);
 }

@@ -93,6 +93,10 @@ struct settings *ingest_settings(const struct ingest *ingest);
  * method POST (other methods are answered 405). */
 net_handler ingest_grpc;
 net_handler ingest_http;
+/* The answer of ingest_http to a request that may not come in: a Status in the request's encoding, repeated
+ * after retry_ms if that is >= 0. False, and nothing done, when the content type is none of OTLP's. */
+bool ingest_http_refuse(const struct net_request *request, const struct err *err, int64_t retry_ms,
+			struct net_answer *answer);
 net_handler ingest_legacy;
 
 /* The largest request, unpacked. */

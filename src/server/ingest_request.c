@@ -248,7 +248,6 @@ static void answer_failure(const struct net_request *request, enum wire_encoding
 	const struct err_info *info = err_info(failure->err.code);
 	bool too_large = info->http_status == 429 && failure->retry_ms < 0;
 
-	metric_add(&ingest_failures, 1);
 	if (answer->status == 0)
 		answer->status = too_large ? 413 : info->http_status;
 	api_retry_after(request->arena, answer, failure->retry_ms);
@@ -256,6 +255,19 @@ static void answer_failure(const struct net_request *request, enum wire_encoding
 	if (wire_status(encoding, info->grpc_status, str_of(failure->err.text), failure->retry_ms,
 			&answer->body, NULL))
 		buf_clear(&answer->body);
+}
+
+bool ingest_http_refuse(const struct net_request *request, const struct err *err, int64_t retry_ms,
+			struct net_answer *answer)
+{
+	const struct failure failure = {.err = *err, .retry_ms = retry_ms};
+	enum wire_encoding encoding;
+
+	if (!parse_content_type(request, &encoding))
+		return false;
+	answer_failure(request, encoding, answer, &failure);
+	net_answer_header(answer, STR("content-type"), content_types[encoding]);
+	return true;
 }
 
 void ingest_http(void *user, const struct net_request *request, struct net_answer *answer)
@@ -275,8 +287,10 @@ void ingest_http(void *user, const struct net_request *request, struct net_answe
 		return;
 	}
 	metric_add(encoding == WIRE_JSON ? &json_requests : &http_requests, 1);
-	if (run_http(user, request, encoding, answer, &failure))
+	if (run_http(user, request, encoding, answer, &failure)) {
+		metric_add(&ingest_failures, 1);
 		answer_failure(request, encoding, answer, &failure);
+	}
 	net_answer_header(answer, STR("content-type"), content_types[encoding]);
 	histogram_observe_ns(&ingest_seconds, clock_mono_ns() - start_ns);
 }

@@ -79,6 +79,12 @@ static int read_ask(const struct render *r, const char *query_name, const char *
 		return err_set(err, ERR_INVALID, "%s: which profile? send TYPE{label=\"value\"}",
 			       query_name);
 	api_split_query(query, &id, &selector);
+	if (id.len == 0)
+		return err_set(err, ERR_INVALID,
+			       "%s: \"%.*s\" begins with no profile type; send "
+			       "TYPE{label=\"value\"}, as "
+			       "in process_cpu:cpu:nanoseconds:cpu:nanoseconds{service_name=\"a\"}",
+			       query_name, STR_ARG(str_sub(query, 0, 200)));
 	struct str type = arena_str(r->call.arena, id), text = arena_str(r->call.arena, selector);
 	if (!type.ptr || !text.ptr)
 		return no_memory(err);

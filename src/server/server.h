@@ -152,6 +152,7 @@ struct server_config {
 	/* Only flags. */
 	struct str file;
 	bool expand_env, help, version, modules;
+	bool wrong_usage; /* of a load that failed: the flags are wrong, not the file */
 
 	/* Only callers (cresset up). */
 	const char *unix_socket; /* one more listener, "unix:/path"; NULL: none */

@@ -18,7 +18,7 @@ const DIST = join(fileURLToPath(new URL('.', import.meta.url)), '../../web/dist'
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' };
 const CPU = 'process_cpu:cpu:nanoseconds:cpu:nanoseconds';
 const OFF_CPU = 'off_cpu:off_cpu:nanoseconds::';
-const HTTP_OF = { invalid_argument: 400, not_found: 404, unimplemented: 501, unavailable: 503, internal: 500 };
+const HTTP_OF = { invalid_argument: 400, unauthenticated: 401, not_found: 404, unimplemented: 501, unavailable: 503, internal: 500 };
 
 class Refused extends Error {
 	constructor(code, message) {
@@ -207,6 +207,8 @@ async function serveCall(req, res, method, state) {
 	state.calls.push(method);
 	if (state.fail)
 		return sendError(req, res, state.fail.code, state.fail.message);
+	if (state.tenant && req.headers['x-scope-orgid'] !== state.tenant)
+		return sendError(req, res, 'unauthenticated', 'no org id: send X-Scope-OrgID');
 	if (!(req.headers['content-type'] ?? '').startsWith('application/json'))
 		return send(req, res, 415, {}, '');
 	if (!METHODS[method])

@@ -29,6 +29,35 @@ test('opens with the whole host: services, timeline, table and flame graph', () 
 	assert.equal(query(page).size, 0);
 }));
 
+test('opens with a name and a password in the address, and links do not carry them', () => {
+	const url = server.url.replace('://', '://ana:secret@');
+	return onPage('', async (page) => {
+		await drawn(flame(page), 1000);
+		await page.getByRole('button', { name: /copy link/i }).click();
+		const link = await page.evaluate(() => navigator.clipboard.readText());
+		assert.doesNotMatch(link, /secret/);
+	}, { url });
+});
+
+test('a server with tenants: the page says how to choose one, and stays with it', async () => {
+	const other = await fixtureStart({ tenant: 'team-a' });
+	try {
+		await onPage('', async (page) => {
+			await page.getByRole('alert').filter({ hasText: '?tenant=NAME' }).waitFor();
+		}, { url: other.url, phase: 'error', allow: /401 \(/ });
+		await onPage('?tenant=team-a', async (page) => {
+			await service(page, 'search').click();
+			await until(page, 'service', (s) => s === 'search');
+			await page.getByText('Cresset', { exact: true }).click();
+			await until(page, 'service', (s) => s === null);
+			await ready(page);
+			assert.equal(query(page).get('tenant'), 'team-a');
+		}, { url: other.url });
+	} finally {
+		await other.stop();
+	}
+});
+
 test('a service is picked, and back and forward go between pages', () => onPage('', async (page) => {
 	await service(page, 'search').click();
 	await until(page, 'service', (s) => s === 'search');

@@ -78,6 +78,12 @@ refuses "a misspelt key of the server: suggestion" "ingestion_relabeling_rules" 
 printf 'limits:\n    ingestion_relabeling_rules:\n        - action: labelmapp\n' >"$work/server.yaml"
 refuses "a relabelling action that is none" "server.yaml:3" "$CRESSET" server -config.file="$work/server.yaml"
 refuses "a flag that is none" "-server.http-listen-prot" "$CRESSET" server -server.http-listen-prot=1
+"$CRESSET" server -server.http-listen-prot=1 2>/dev/null
+[ $? -eq 2 ] && ok "a wrong flag of the server is wrong usage: 2" || not_ok "a wrong flag of the server is wrong usage: 2"
+"$CRESSET" server -config.file="$work/server.yaml" 2>/dev/null
+[ $? -eq 1 ] && ok "a wrong file is a failure: 1" || not_ok "a wrong file is a failure: 1"
+refuses "hash-password with an argument" "not an option" "$CRESSET" server hash-password secret
+expect "hash-password explains itself" sh -c "'$CRESSET' server hash-password --help | grep -q password_hash"
 refuses "two ways to choose a service" "exclude each other" "$CRESSET" query --service=a --selector='{b="c"}'
 for command in "" up agent server query doctor; do
 	expect "cresset $command --help" "$CRESSET" $command --help

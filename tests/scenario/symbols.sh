@@ -19,7 +19,7 @@ expect "a stripped program is sampled; its functions have no names" within 40 sh
 stop "$stripped"
 shows burn_most && not_ok "no name is known yet" || ok "no name is known yet"
 
-symbols() { "$CRESSET" symbols "$@" --url="$url"; }
+symbols() { "$CRESSET" symbols "$@" --server="$url"; }
 lists() { symbols list | grep -q "$1"; } # lists PATTERN
 expect "the list has the build id among those that are missing" lists "^$id .*stripped"
 refuses "what is no ELF file is refused" "not an ELF file" \

@@ -101,7 +101,7 @@ type Change = (patch: Partial<State>, replace?: boolean) => void;
 /** A link for somebody else shows the same time, whenever it is opened. */
 function absoluteLink(state: State, snap: Snapshot | undefined): string {
 	const range = snap ? { last: 0, from: Math.round(snap.window.start), to: Math.round(snap.window.end) } : state.range;
-	return new URL(location.pathname + urlFormat({ ...state, range }), location.href).href;
+	return location.origin + location.pathname + urlFormat({ ...state, range }); // not .href, which may hold a password
 }
 
 function useShortcuts(): void {
@@ -175,7 +175,7 @@ function Header(p: HeaderProps) {
 			<button type="button" class="button square" title="Services" aria-label="Services" aria-expanded={p.side} onClick={p.onSide}><Icon name="menu" /></button>
 			<a class="brand" href={location.pathname} onClick={(e) => {
 				e.preventDefault();
-				change(DEFAULT_STATE);
+				change({ ...DEFAULT_STATE, tenant: state.tenant });
 			}}><Logo />Cresset</a>
 			<span class="where" title={state.service || 'All services'}>{state.service ? displayName(state.service, 120) : 'All services'}</span>
 			<select class="button" aria-label="Profile type" value={wanted} title={wanted}
@@ -212,7 +212,7 @@ function ErrorBar({ profile }: { profile: Profile }) {
 	return (
 		<div class="error" role="alert">
 			<b>{e.status > 0 ? `The server answered ${e.status}${e.code ? ` (${e.code})` : ''}` : 'No connection'}</b>
-			<span>{e.message}</span>
+			<span>{e.message}{/X-Scope-OrgID/.test(e.message) ? ' (here: add ?tenant=NAME to the address)' : ''}</span>
 			<button type="button" class="button small" onClick={profile.refresh}>Try again</button>
 		</div>
 	);

@@ -5,6 +5,7 @@
 
 import type { FlameGraphJson } from './flame/graph.ts';
 import type { Window } from './range.ts';
+import { urlTenant } from './url.ts';
 
 export interface ProfileType {
 	ID: string;
@@ -43,10 +44,11 @@ async function errorOf(response: Response): Promise<ApiError> {
 }
 
 async function post(url: URL, body: unknown, signal?: AbortSignal): Promise<Response> {
+	const tenant = urlTenant(location.search);
 	try {
 		return await fetch(url, {
 			method: 'POST',
-			headers: { 'content-type': 'application/json' },
+			headers: { 'content-type': 'application/json', ...(tenant ? { 'x-scope-orgid': tenant } : {}) },
 			body: JSON.stringify(body),
 			signal,
 		});
@@ -59,6 +61,9 @@ async function post(url: URL, body: unknown, signal?: AbortSignal): Promise<Resp
 
 async function call<T>(method: string, body: unknown, signal?: AbortSignal): Promise<T> {
 	const url = new URL(`querier.v1.QuerierService/${method}`, document.baseURI);
+	// A page that was opened as http://NAME:PASSWORD@HOST/ may not fetch such an address; the browser sends both anyway.
+	url.username = '';
+	url.password = '';
 	const response = await post(url, body, signal);
 	if (!response.ok)
 		throw await errorOf(response);

@@ -9,6 +9,8 @@ export type View = 'table' | 'flame' | 'both';
 export type ColorBy = 'package' | 'value';
 
 export interface State {
+	/** Whose profiles, of a server with tenants; empty: the one that the user is bound to, or the only one. */
+	tenant: string;
 	service: string;
 	/** Empty: CPU, or the first type there is. */
 	type: string;
@@ -32,7 +34,7 @@ export const DEFAULT_NODES = 16384;
 const MOST_NODES = 1048576;
 
 export const DEFAULT_STATE: State = {
-	service: '', type: '', filters: [], range: DEFAULT_RANGE, live: true, view: 'both', search: '',
+	tenant: '', service: '', type: '', filters: [], range: DEFAULT_RANGE, live: true, view: 'both', search: '',
 	focus: '', sandwich: '', color: 'package', alignEnd: false, sort: 'self', descending: true,
 	maxNodes: DEFAULT_NODES,
 };
@@ -51,11 +53,18 @@ function parseNodes(text: string | null): number {
 	return Number.isInteger(n) && n >= 1 && n <= MOST_NODES ? n : DEFAULT_NODES;
 }
 
+/** What may stand in a header; anything else is no tenant's name. */
+export function urlTenant(search: string): string {
+	const name = new URLSearchParams(search).get('tenant') ?? '';
+	return /^[\x21-\x7e]{1,150}$/.test(name) ? name : '';
+}
+
 /** Never fails: what makes no sense is as if it were not there. */
 export function urlParse(search: string): State {
 	const q = new URLSearchParams(search);
 	const sort = oneOf(q.get('sort')?.replace(/^-/, '') ?? null, ['self', 'total', 'name'], 'self');
 	return {
+		tenant: urlTenant(search),
 		service: q.get('service') ?? '',
 		type: q.get('type') ?? '',
 		filters: parseFilters(q.get('filter')),
@@ -81,6 +90,7 @@ export function urlFormat(s: State): string {
 			q.set(name, value);
 	};
 	const [from, until] = rangeFormat(s.range);
+	put('tenant', s.tenant);
 	put('service', s.service);
 	put('type', s.type);
 	put('filter', s.filters.length > 0 ? selectorFormat(s.filters) : '');

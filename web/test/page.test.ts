@@ -140,7 +140,7 @@ test('profile types have names for people, CPU first', () => {
 
 test('all state goes into the URL and comes back', () => {
 	const state: State = {
-		service: 'a&b=c "x"', type: 'block:delay:nanoseconds::', filters: [{ name: 'a', op: '=~', value: 'x,}"' }],
+		tenant: 'team-a', service: 'a&b=c "x"', type: 'block:delay:nanoseconds::', filters: [{ name: 'a', op: '=~', value: 'x,}"' }],
 		range: { last: 0, from: 1700000000000, to: 1700000060000 }, live: false, view: 'flame', search: '"a", b+c', focus: 'k3y',
 		sandwich: '<img>', color: 'value', alignEnd: true, sort: 'name', descending: false, maxNodes: 99,
 	};
@@ -150,5 +150,5 @@ test('all state goes into the URL and comes back', () => {
 });
 
 test('what makes no sense in the URL is the default', () => {
-	assert.deepEqual(urlParse('?view=x&color=y&sort=-z&maxNodes=-1&filter=%7B&from=a&until=b'), DEFAULT_STATE);
+	assert.deepEqual(urlParse('?tenant=a%0Ab&view=x&color=y&sort=-z&maxNodes=-1&filter=%7B&from=a&until=b'), DEFAULT_STATE);
 });

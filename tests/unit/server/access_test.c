@@ -155,6 +155,7 @@ static void without_credentials_only_ready_is_open(void **state)
 	assert_int_equal(status_of(f, nobody, "POST", NAMES), 401);
 	assert_said(f, "{\"code\":\"unauthenticated\"");
 	assert_int_equal(status_of(f, nobody, "POST", INGEST_HTTP_PATH), 401);
+	assert_said(f, "{\"code\":16,\"message\":\"log in"); /* OTLP's, not Connect's */
 	assert_int_equal(grpc_status_of(f, nobody, NAMES), 16);
 	assert_int_equal(grpc_status_of(f, nobody, INGEST_GRPC_PATH), 16);
 }

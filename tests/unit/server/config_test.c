@@ -266,6 +266,57 @@ static void keys_of_a_cluster_are_warned_about_once_each(void **state)
 	assert_false(warned(f, "hush"));
 }
 
+/* A file that was written by "print all defaults" sets them all, and charts set flags. */
+static void settings_of_a_go_server_or_a_cluster_do_not_keep_it_from_starting(void **state)
+{
+	static const char *const keys[] = {
+		"server: {grpc_collect_max_streams_by_conn: true}",
+		"server: {grpc_server_stats_tracking_enabled: true}",
+		"server: {grpc_server_recv_buffer_pools_enabled: false}",
+		"server: {grpc_server_read_buffer_size: 32768}",
+		"server: {grpc_server_write_buffer_size: 32768}",
+		"server: {cluster_validation: {label: a, grpc: {enabled: true}}}",
+		"server: {create_new_traces: false}",
+		"server: {trace_request_headers: false}",
+		"server: {trace_request_exclude_headers_list: ''}",
+		"server: {log_source_ips_full: false}",
+		"limits: {enable_query_backend_from: auto}",
+		"limits: {adaptive_placement_default_dataset_shards: 1}",
+		"limits: {adaptive_placement_load_balancing: dynamic}",
+		"limits: {adaptive_placement_min_dataset_shards: 1}",
+		"limits: {adaptive_placement_max_dataset_shards: 1024}",
+		"limits: {adaptive_placement_unit_size_bytes: 131072}",
+		"limits: {adaptive_placement_burst_window: 17m}",
+		"limits: {adaptive_placement_decay_window: 19m}",
+	};
+	static const char *const flags[] = {
+		"-compactor.no-blocks-file-cleanup-enabled",
+		"-querier.max-flamegraph-nodes-on-select-merge-profile",
+		"-querier.pprof-flat-plan-enabled",
+		"-querier.query-tree-enabled",
+		"-querier.sanitize-on-merge=false",
+		"-server.grpc-collect-max-streams-by-conn",
+		"-server.http-log-closed-connections-without-response-enabled",
+		"-server.report-grpc-codes-in-instrumentation-label-enabled",
+		"-server.create-new-traces",
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		write_file(f, keys[i]);
+		if (LOAD(f, f->flag))
+			fail_msg("%s: %s", keys[i], f->err.text);
+	}
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		char flag[96];
+		snprintf(flag, sizeof(flag), "%s", flags[i]);
+		if (LOAD(f, flag))
+			fail_msg("%s: %s", flag, f->err.text);
+	}
+	assert_true(warned(f, "adaptive_placement_decay_window"));
+	assert_true(warned(f, "flag -querier.sanitize-on-merge has no effect here\n"));
+}
+
 static void unknown_keys_and_flags_are_refused_with_a_hint(void **state)
 {
 	static const struct {
@@ -484,6 +535,7 @@ int main(void)
 		TEST(a_size_that_is_none_is_refused),
 		TEST(what_a_drop_in_must_take_is_taken),
 		TEST(keys_of_a_cluster_are_warned_about_once_each),
+		TEST(settings_of_a_go_server_or_a_cluster_do_not_keep_it_from_starting),
 		TEST(unknown_keys_and_flags_are_refused_with_a_hint),
 		TEST(flags_of_pyroscope_are_taken),
 		TEST(flags_that_have_an_effect_have_it),

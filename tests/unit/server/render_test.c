@@ -67,7 +67,8 @@ static void wrong_parameters_are_named(void **state)
 		const char *query, *why;
 	} rows[] = {
 		{"", "query: which profile?"},
-		{"query=%7B%7D", "profile type"},
+		{"query=%7B%7D", "query: \\\"{}\\\" begins with no profile type"},
+		{"query=cpu%7B%7D", "query: \\\"cpu{}\\\" begins with no profile type"},
 		{SHOP "&from=yesterday", "from: \\\"yesterday\\\" is no time"},
 		{SHOP "&max-nodes=many", "max-nodes: \\\"many\\\" is no number"},
 		{SHOP "&max-nodes=-1", "negative"},
