@@ -20,6 +20,7 @@ struct api {
 	const struct server_limits *limits; /* of who is asking, while a method runs */
 	struct tenant_files *files;	    /* small things that are kept for a tenant */
 	struct debuginfo_api *debuginfo;    /* uploads under way */
+	bool rules_evaluated;		    /* recording rules are, not only kept */
 };
 
 /* One request on its way through a method. */

@@ -135,6 +135,12 @@ static void what_the_server_can_do_is_said(void **state)
 	assert_true(str_find(got, STR("{\"name\":\"utf8LabelNames\",\"enabled\":true,")) > 0);
 	/* false is left out. */
 	assert_true(str_find(got, STR("{\"name\":\"pyroscopeRuler\",\"description\":")) > 0);
+	f->api.rules_evaluated = true;
+	call(f, "/capabilities.v1.FeatureFlagsService/GetFeatureFlags", STR("{}"));
+	got = buf_text(&f->answer.body);
+	assert_true(str_find(got, STR("{\"name\":\"pyroscopeRuler\",\"enabled\":true,")) > 0);
+	assert_true(str_find(got, STR("{\"name\":\"pyroscopeRulerFunctions\",\"enabled\":true,")) >
+		    0);
 	ask(f, "/version.v1.Version/Version", "{}", 200, "{\"QuerierAPI\":\"1\"}");
 	ask(f, "/vcs.v1.VCSService/GithubApp", "{}", 501,
 	    "{\"code\":\"unimplemented\",\"message\":\"this server reads no source code: there is "
