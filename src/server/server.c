@@ -26,7 +26,7 @@
 #include "server/tls_config.h"
 #include "store/engine.h"
 
-enum { FIXED_ROUTES = 29, PUSH_ROUTES = 1 };
+enum { FIXED_ROUTES = 30, PUSH_ROUTES = 1 };
 
 struct server {
 	struct store *store;
@@ -157,6 +157,10 @@ static void add_fixed_routes(struct server *server)
 		 .body_limit_bytes = SYMBOLS_PACKED_MAX},
 		{.method = "GET", .path = "/ready", .handler = pages_ready, .on_loop = true},
 		{.method = "GET", .path = "/metrics", .handler = pages_metrics},
+		{.method = "GET",
+		 .path = "/debug/pprof/*",
+		 .handler = pages_pprof,
+		 .on_loop = true},
 		{.method = "GET",
 		 .path = "/api/v1/status/buildinfo",
 		 .handler = pages_buildinfo,

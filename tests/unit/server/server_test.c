@@ -414,6 +414,18 @@ static void a_recording_rule_reaches_prometheus(void **state)
 	net_server_stop(receiver);
 }
 
+/* A load balancer has no tenant. */
+static void the_health_of_the_server_needs_no_tenant(void **state)
+{
+	struct fixture *f = *state;
+	stop(f);
+	f->config.multitenancy = true;
+	start(f);
+	ask(f, "POST", "/querier.v1.QuerierService/ProfileTypes", "{}", 401);
+	assert_has(ask(f, "POST", "/grpc.health.v1.Health/Check", "{}", 200), "SERVING");
+	assert_has(ask(f, "GET", "/debug/pprof/profile", NULL, 404), "does not profile itself");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -425,6 +437,7 @@ int main(void)
 		TEST(the_small_pages_answer),
 		TEST(symbols_are_taken_in_listed_and_deleted),
 		TEST(a_debuginfod_that_is_no_url_is_said_plainly),
+		TEST(the_health_of_the_server_needs_no_tenant),
 		TEST(a_recording_rule_reaches_prometheus),
 		TEST(a_port_or_store_in_use_is_said_plainly),
 	};

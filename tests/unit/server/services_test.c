@@ -148,6 +148,30 @@ static void what_the_server_can_do_is_said(void **state)
 	    "access to GitHub in it\"}");
 }
 
+#define CHECK "/grpc.health.v1.Health/Check"
+
+static void the_server_says_that_it_serves(void **state)
+{
+	static const char grpc_answer[] = "\0\0\0\0\2\x08\1";
+	struct fixture *f = *state;
+	ask(f, CHECK, "{}", 200, "{\"status\":\"SERVING\"}");
+	ask(f, CHECK, "{\"service\":\"querier.v1.QuerierService\"}", 200,
+	    "{\"status\":\"SERVING\"}");
+	ask(f, CHECK,
+	    "{\"service\":\"opentelemetry.proto.collector.profiles.v1development."
+	    "ProfilesService\"}",
+	    200, "{\"status\":\"SERVING\"}");
+	ask(f, CHECK, "{\"service\":\"querier.v1.Querier\"}", 404,
+	    "{\"code\":\"not_found\",\"message\":\"there is no service "
+	    "\\\"querier.v1.Querier\\\" here\"}");
+	f->request.header_count = 0;
+	f->request.http_major = 2;
+	add_header(f, STR("content-type"), STR("application/grpc"));
+	call(f, CHECK, str_make("\0\0\0\0\0", 5));
+	assert_int_equal(f->answer.body.len, sizeof(grpc_answer) - 1);
+	assert_memory_equal(f->answer.body.ptr, grpc_answer, sizeof(grpc_answer) - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +183,7 @@ int main(void)
 		TEST(rules_have_ids_and_generations),
 		TEST(rules_that_cannot_be_are_refused),
 		TEST(what_the_server_can_do_is_said),
+		TEST(the_server_says_that_it_serves),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
