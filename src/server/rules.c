@@ -1,7 +1,8 @@
 /* For each tenant with rules a small file says up to when they were evaluated.
- * It is written before anything is sent, so that a crash leaves a gap and never
- * sends an interval twice; and put back when nothing of the interval was
- * accepted, so that it is tried again in the next round, for some intervals.
+ * It is written before the first request of an interval leaves, so that a crash
+ * then leaves a gap and never sends an interval twice; and put back when that was
+ * not accepted, so that it is tried again, in the next rounds too, for some
+ * intervals.
  * The file is read and written here alone, hence without the files' lock. */
 #include <stdio.h>
 #include <time.h>
@@ -132,35 +133,60 @@ static void give_up(const struct rules_requests *requests, size_t from)
 		metric_add(&rules_series_dropped, (int64_t)requests->list[i].series);
 }
 
-/* True: nothing of it was answered, and it may go well later. */
-static bool send_all(struct round *round, const struct rules_requests *requests)
-{
-	enum rules_sent sent = RULES_SENT;
-	struct err err = {0};
-	size_t i = 0;
+/* One interval on its way. */
+struct sending {
+	struct round *round;
+	const struct rules_requests *requests;
+	uint64_t before_ns, end_ns;
+	bool marked;
+};
 
-	for (; i < requests->count; i++) {
-		sent = rules_send(round->rules, round->tenant, &requests->list[i], round->tries,
-				  &err);
+/* A mark that cannot be taken back stands: what it stands for is not sent any more. */
+static int mark(void *user, bool on, struct err *err)
+{
+	struct sending *sending = user;
+	int rc = write_mark(sending->round, on ? sending->end_ns : sending->before_ns, err);
+	if (rc == 0)
+		sending->marked = on;
+	if (rc)
+		fail(sending->round, RULES_STATE, STR(""), err);
+	return rc;
+}
+
+static void say_later(struct round *round, enum rules_sent sent, const struct err *err)
+{
+	if (sent != RULES_SEND_BUSY && sent != RULES_SEND_UNREACHABLE)
+		return;
+	fail(round, RULES_UNAVAILABLE, STR(""), err);
+	round->tries = 1;
+	round->unreachable = sent == RULES_SEND_UNREACHABLE;
+}
+
+/* Sets marked unless nothing of it was answered, and it may go well later. */
+static void send_all(struct sending *sending)
+{
+	const struct rules_requests *requests = sending->requests;
+	struct round *round = sending->round;
+	struct rules_tries tries = {round->tries, mark, sending};
+	struct err err = {0};
+
+	for (size_t i = 0; i < requests->count; i++, tries.mark = NULL) {
+		enum rules_sent sent =
+			rules_send(round->rules, round->tenant, &requests->list[i], &tries, &err);
 		if (sent == RULES_SENT) {
 			count_sent(&requests->list[i]);
 			continue;
 		}
-		if (sent != RULES_SEND_REJECTED)
-			break;
-		metric_add(&rules_series_dropped, (int64_t)requests->list[i].series);
-		fail(round, RULES_REJECTED, STR(""), &err);
+		if (sent == RULES_SEND_REJECTED) {
+			metric_add(&rules_series_dropped, (int64_t)requests->list[i].series);
+			fail(round, RULES_REJECTED, STR(""), &err);
+			continue;
+		}
+		say_later(round, sent, &err);
+		if (sending->marked)
+			give_up(requests, i);
+		return;
 	}
-	if (i == requests->count)
-		return false;
-	if (sent != RULES_SEND_STOPPED) {
-		fail(round, RULES_UNAVAILABLE, STR(""), &err);
-		round->tries = 1;
-		round->unreachable = sent == RULES_SEND_UNREACHABLE;
-	}
-	if (i > 0)
-		give_up(requests, i);
-	return i == 0;
 }
 
 /* ---- an interval of a tenant ---- */
@@ -184,21 +210,15 @@ static void evaluate(struct round *round, const struct rules_span *span,
 static bool send_marked(struct round *round, const struct rules_requests *requests,
 			uint64_t before_ns, uint64_t end_ns)
 {
+	struct sending sending = {round, requests, before_ns, end_ns, false};
 	struct err err;
 
 	if (is_stopped(round->rules))
 		return false;
-	if (write_mark(round, end_ns, &err)) {
-		fail(round, RULES_STATE, STR(""), &err);
-		return false;
-	}
-	if (!send_all(round, requests))
-		return true;
-	if (write_mark(round, before_ns, &err)) {
-		fail(round, RULES_STATE, STR(""), &err);
-		give_up(requests, 0);
-	}
-	return false;
+	if (requests->count == 0)
+		return mark(&sending, true, &err) == 0;
+	send_all(&sending);
+	return sending.marked;
 }
 
 static bool do_interval(struct round *round, uint64_t end_ns)

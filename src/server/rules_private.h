@@ -74,9 +74,19 @@ enum rules_sent {
 	RULES_SEND_REJECTED,
 	RULES_SEND_BUSY,	/* every try was answered with 429 or 5xx */
 	RULES_SEND_UNREACHABLE, /* there was no answer */
-	RULES_SEND_STOPPED
+	RULES_SEND_STOPPED,
+	RULES_SEND_UNMARKED /* nothing was sent, since mark failed */
+};
+
+struct rules_tries {
+	unsigned max;
+	/* NULL: none. Called before each try (true), and after each that was not answered or not
+	 * accepted, but may be later (false). Not 0 before a try: there is none. */
+	int (*mark)(void *user, bool sending, struct err *err);
+	void *user;
 };
 
 /* err says why it is not RULES_SENT. */
 enum rules_sent rules_send(struct rules *rules, struct str tenant,
-			   const struct rules_request *request, unsigned tries, struct err *err);
+			   const struct rules_request *request, const struct rules_tries *tries,
+			   struct err *err);

@@ -54,16 +54,33 @@ static enum rules_sent post(struct rules *rules, const struct net_client_request
 	return sent;
 }
 
+static bool is_for_later(enum rules_sent sent)
+{
+	return sent == RULES_SEND_BUSY || sent == RULES_SEND_UNREACHABLE;
+}
+
+static enum rules_sent try_once(struct rules *rules, const struct net_client_request *request,
+				const struct rules_tries *tries, uint64_t *ret_pause_ns,
+				struct err *err)
+{
+	struct err unmarked;
+	if (tries->mark && tries->mark(tries->user, true, err))
+		return RULES_SEND_UNMARKED;
+	enum rules_sent sent = post(rules, request, ret_pause_ns, err);
+	if (tries->mark && (is_for_later(sent) || sent == RULES_SEND_STOPPED))
+		(void)tries->mark(tries->user, false, &unmarked);
+	return sent;
+}
+
 static enum rules_sent try_all(struct rules *rules, const struct net_client_request *request,
-			       unsigned tries, struct err *err)
+			       const struct rules_tries *tries, struct err *err)
 {
 	uint64_t pause_ns = rules->config.pause_ns;
 
 	for (unsigned i = 1;; i++) {
 		uint64_t this_pause_ns = pause_ns;
-		enum rules_sent sent = post(rules, request, &this_pause_ns, err);
-		bool again = sent == RULES_SEND_BUSY || sent == RULES_SEND_UNREACHABLE;
-		if (!again || i >= tries)
+		enum rules_sent sent = try_once(rules, request, tries, &this_pause_ns, err);
+		if (!is_for_later(sent) || i >= tries->max)
 			return sent;
 		if (this_pause_ns > PAUSE_MAX_NS)
 			this_pause_ns = PAUSE_MAX_NS;
@@ -74,7 +91,8 @@ static enum rules_sent try_all(struct rules *rules, const struct net_client_requ
 }
 
 enum rules_sent rules_send(struct rules *rules, struct str tenant,
-			   const struct rules_request *request, unsigned tries, struct err *err)
+			   const struct rules_request *request, const struct rules_tries *tries,
+			   struct err *err)
 {
 	struct net_header headers[HEADERS];
 	struct buf packed = {0};

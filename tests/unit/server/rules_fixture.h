@@ -33,6 +33,8 @@ struct rules_fixture {
 	char texts[5][128]; /* of the last: tenant, content type, encoding, authorization, path */
 	int statuses[8], status_count; /* of the next answers; then 200 */
 	int asked;
+	uint64_t mark; /* what was noted while the last request was under way */
+	uint64_t pause_ns;
 };
 
 static struct rules_fixture r;
@@ -88,6 +90,18 @@ static void take(const struct net_request *request, struct buf *out)
 	buf_deinit(&plain);
 }
 
+/* Up to when the tenant's rules were evaluated. */
+static uint64_t noted(void)
+{
+	struct buf text = {0};
+	uint64_t mark = 0;
+	if (tenant_file_read(&r.f->files, STR("anonymous"), "recording_rules.done", 64, &text,
+			     NULL) == 0)
+		assert_true(str_to_u64(str_trim(buf_text(&text)), &mark));
+	buf_deinit(&text);
+	return mark;
+}
+
 static void serve(void *user, const struct net_request *request, struct net_answer *answer)
 {
 	(void)user;
@@ -100,6 +114,7 @@ static void serve(void *user, const struct net_request *request, struct net_answ
 	for (size_t i = 0; i < 5; i++)
 		str_copy(r.texts[i], sizeof(r.texts[i]), seen[i]);
 	r.asked++;
+	r.mark = status == 503 ? noted() : 0;
 	if (status == 200)
 		take(request, &r.taken);
 	pthread_mutex_unlock(&r.lock);
@@ -161,14 +176,14 @@ static void open_rules(const char *userinfo, const char *path, uint64_t interval
 	const struct rules_config config = {.address = str_of(url),
 					    .interval_ns = interval_ns,
 					    .delay_ns = delay_ns,
-					    .pause_ns = NS_PER_MS};
+					    .pause_ns = r.pause_ns};
 	must(rules_create(&config, r.f->store, &r.f->files, r.settings, &r.rules, &r.f->err));
 }
 
 static int open_all(void **state)
 {
 	int rc = set_up(state);
-	r = (struct rules_fixture){.f = *state};
+	r = (struct rules_fixture){.f = *state, .pause_ns = NS_PER_MS};
 	pthread_mutex_init(&r.lock, NULL);
 	must(server_config_default(&r.f->arena, &r.config, &r.f->err));
 	must(settings_open(&r.config, &r.settings, &r.f->err));

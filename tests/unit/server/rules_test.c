@@ -336,6 +336,26 @@ static void the_thread_sends_each_interval_when_it_is_over(void **state)
 	WAIT_FOR(asked() >= 2);
 }
 
+/* So that whoever is killed between two tries has lost nothing. */
+static void what_is_noted_is_taken_back_between_tries(void **state)
+{
+	(void)state;
+	make_plain_rule();
+	rules_destroy(r.rules);
+	r.pause_ns = 60ull * NS_PER_S;
+	open_rules("", "/", NS_PER_S / 5, 0);
+	ANSWER(503);
+	must(rules_start(r.rules, &r.f->err));
+	put_now(1);
+	WAIT_FOR(asked() >= 1);
+	pthread_mutex_lock(&r.lock);
+	uint64_t mark = r.mark;
+	pthread_mutex_unlock(&r.lock);
+	assert_true(mark > 0);
+	WAIT_FOR(noted() == mark - NS_PER_S / 5);
+	assert_int_equal(asked(), 1);
+}
+
 static void stopping_waits_for_no_receiver(void **state)
 {
 	(void)state;
@@ -396,6 +416,7 @@ int main(void)
 		TEST(a_damaged_or_impossible_mark_costs_no_more_than_itself),
 		TEST(without_a_place_for_the_mark_nothing_is_sent),
 		TEST(the_thread_sends_each_interval_when_it_is_over),
+		TEST(what_is_noted_is_taken_back_between_tries),
 		TEST(stopping_waits_for_no_receiver),
 		TEST(addresses_that_cannot_be_are_refused_without_showing_the_password),
 	};

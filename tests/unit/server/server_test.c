@@ -411,6 +411,7 @@ static void a_recording_rule_reaches_prometheus(void **state)
 		clock_sleep_until_ns(clock_mono_ns() + NS_PER_MS);
 	assert_true(atomic_load(&samples_taken) > 0);
 	assert_has(ask(f, "GET", "/metrics", NULL, 200), "cresset_rules_series_sent_total");
+	stop(f);
 	net_server_stop(receiver);
 }
 
