@@ -1,7 +1,7 @@
-/* Only the way back. A message is a stream of chunks (google/snappy,
+/* A message that comes is a stream of chunks (google/snappy,
  * framing_format.txt), as Go's writer makes it and with it what gRPC calls
  * "snappy"; or a bare block (format_description.txt), as Prometheus has it. A
- * stream is known by its first chunk. */
+ * stream is known by its first chunk. What we write is a bare block. */
 #include <snappy-c.h>
 
 #include <pthread.h>
@@ -137,4 +137,20 @@ int zip_unsnappy(struct str packed, size_t limit_bytes, struct buf *out, struct 
 	if (rc)
 		out->len = start;
 	return rc;
+}
+
+/* ---- the way there ---- */
+
+int zip_snappy(struct str plain, struct buf *out, struct err *err)
+{
+	size_t packed = snappy_max_compressed_length(plain.len);
+
+	if (plain.len > UINT32_MAX)
+		return err_set(err, ERR_LIMIT, "snappy: a block holds at most 4 GiB");
+	if (!buf_reserve(out, packed))
+		return buf_check(out, "snappy", err);
+	if (snappy_compress(plain.ptr, plain.len, out->ptr + out->len, &packed) != SNAPPY_OK)
+		return err_set(err, ERR_INTERNAL, "snappy: the block could not be made");
+	out->len += packed;
+	return 0;
 }

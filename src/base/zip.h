@@ -15,3 +15,5 @@ MUST_USE int zip_unzstd(struct str packed, size_t limit_bytes, struct buf *out, 
 
 /* The same for snappy: a stream of chunks with checksums, or a bare block. */
 MUST_USE int zip_unsnappy(struct str packed, size_t limit_bytes, struct buf *out, struct err *err);
+/* One bare block. */
+MUST_USE int zip_snappy(struct str plain, struct buf *out, struct err *err);

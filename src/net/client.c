@@ -445,24 +445,39 @@ static void set_method(struct net_client *client, const char *method, struct str
 	set_body(client, body);
 }
 
-int net_client_http(struct net_client *client, const char *method, const char *path,
-		    const char *content_type, struct str body, struct net_reply *reply,
-		    struct err *err)
+int net_client_send(struct net_client *client, const struct net_client_request *request,
+		    struct net_reply *reply, struct err *err)
 {
 	struct client_call call;
 	struct buf url = {0};
 
 	begin(&call, client, CLIENT_HTTP, reply);
-	if (content_type)
-		add_header(&call, STR("content-type"), str_of(content_type));
-	int code = make_url(client, path, &url, err);
+	for (size_t i = 0; i < request->header_count; i++)
+		add_header(&call, request->headers[i].name, request->headers[i].value);
+	int code = make_url(client, request->path, &url, err);
 	if (!code) {
 		set_options(&call, url.ptr);
 		curl_easy_setopt(client->easy, CURLOPT_ACCEPT_ENCODING, "gzip");
-		set_method(client, method, body);
+		set_method(client, request->method, request->body);
 		code = perform(&call, err);
 	}
 	end(&call);
 	buf_deinit(&url);
 	return code;
+}
+
+int net_client_http(struct net_client *client, const char *method, const char *path,
+		    const char *content_type, struct str body, struct net_reply *reply,
+		    struct err *err)
+{
+	const struct net_header type = {STR("content-type"),
+					str_of(content_type ? content_type : "")};
+	const struct net_client_request request = {
+		.method = method,
+		.path = path,
+		.headers = &type,
+		.header_count = content_type ? 1 : 0,
+		.body = body,
+	};
+	return net_client_send(client, &request, reply, err);
 }

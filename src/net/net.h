@@ -227,6 +227,16 @@ MUST_USE int net_client_grpc(struct net_client *client, const char *method, stru
 MUST_USE int net_client_http(struct net_client *client, const char *method, const char *path,
 			     const char *content_type, struct str body, struct net_reply *reply,
 			     struct err *err);
+/* The same with headers of its own beside the configured ones. */
+struct net_client_request {
+	const char *method, *path;
+	const struct net_header *headers;
+	size_t header_count;
+	struct str body;
+};
+
+MUST_USE int net_client_send(struct net_client *client, const struct net_client_request *request,
+			     struct net_reply *reply, struct err *err);
 /* Lets a call in flight in another thread end at once with ERR_CANCELLED, and every later call too
  * (shutdown). Any thread. */
 void net_client_cancel(struct net_client *client);

@@ -134,6 +134,10 @@ MUST_USE int query_stacks_keep(struct arena *arena, const struct store_tree *sta
 MUST_USE int query_stacks_fold(struct arena *arena, const struct store_tree *stacks,
 			       uint64_t max_nodes, struct store_tree *ret, struct err *err);
 
+/* The sum of the values whose stacks have a function of this name somewhere, each once. ERR_NOMEM. */
+MUST_USE int query_function_total(struct arena *arena, const struct store_tree *stacks,
+				  struct str function, int64_t *ret, struct err *err);
+
 /* ---- other shapes -------------------------------------------------------- */
 
 struct query_function {

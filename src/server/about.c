@@ -17,7 +17,7 @@ static const struct flag {
 } flags[] = {
 	{"v2StorageLayer", true,
 	 "The store answers every question itself: exemplars, heat maps, functions"},
-	{"pyroscopeRuler", false, "Recording rules are kept, and not evaluated"},
+	{"pyroscopeRuler", false, "Recording rules are evaluated and sent to Prometheus"},
 	{"pyroscopeRulerFunctions", false, "The same of rules about one function"},
 	{"utf8LabelNames", true,
 	 "Label names keep their dots for clients that accept allow-utf8-labelnames=true"},
@@ -37,7 +37,9 @@ static int get_feature_flags(const struct api_call *call, const ProtobufCMessage
 		capabilities__v1__feature_flag__init(&all[i]);
 		all[i].name = api_text(call->arena, str_of(flags[i].name));
 		all[i].description = api_text(call->arena, str_of(flags[i].description));
-		all[i].enabled = flags[i].enabled;
+		all[i].enabled = flags[i].enabled ||
+				 (call->api->rules_evaluated &&
+				  str_starts_with(str_of(flags[i].name), STR("pyroscopeRuler")));
 		out->feature_flags[i] = &all[i];
 		if (!all[i].name || !all[i].description)
 			return err_set(err, ERR_NOMEM, "no memory for the answer");

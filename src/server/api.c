@@ -88,6 +88,7 @@ static int run(const struct api_endpoint *endpoint, const struct net_request *re
 	const struct api_rpc *rpc = endpoint->rpc;
 	struct api_call call = {.api = endpoint->api,
 				.arena = request->arena,
+				.tenant = STR(""),
 				.cancelled = request->cancelled,
 				.retry_ms = retry_ms,
 				.utf8_names = api_accepts_utf8_names(request)};
@@ -95,7 +96,8 @@ static int run(const struct api_endpoint *endpoint, const struct net_request *re
 
 	if (!reply)
 		return err_set(err, ERR_NOMEM, "no memory for the answer");
-	int rc = ingest_tenant(endpoint->api->ingest, request, &call.tenant, err);
+	int rc = rpc->no_tenant ? 0
+				: ingest_tenant(endpoint->api->ingest, request, &call.tenant, err);
 	rc = rc ? rc : speech_deadline(speech, request, &call.deadline_ns, err);
 	rc = rc ? rc : read_message(speech, request, endpoint, &in, err);
 	rc = rc ? rc : call_method(rpc, &call, in, reply, err);

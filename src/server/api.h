@@ -21,6 +21,7 @@ struct api {
 	const struct server_limits *limits; /* of who is asking, while a method runs */
 	struct tenant_files *files;	    /* small things that are kept for a tenant */
 	struct debuginfo_api *debuginfo;    /* uploads under way */
+	bool rules_evaluated;		    /* recording rules are, not only kept */
 };
 
 /* One request on its way through a method. */
@@ -44,6 +45,7 @@ struct api_rpc {
 	api_method *method;
 	struct histogram *seconds;
 	size_t body_bytes; /* most that a request may have; 0: API_BODY_MAX_BYTES */
+	bool no_tenant;	   /* it is about the server, and asked without X-Scope-OrgID too */
 };
 
 /* What a route of the query API has as user. */
@@ -58,7 +60,7 @@ struct api_endpoint {
 	{                                                                                          \
 		.path = (path_), .request = &request_##__descriptor,                               \
 		.response = &response_##__descriptor, .method = (method_), .seconds = &(seconds_), \
-		.body_bytes = 0                                                                    \
+		.body_bytes = 0, .no_tenant = false                                                \
 	}
 
 struct api_service {

@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "server/config_flags.h"
+#include "server/rules.h"
 #include "server/tls_config.h"
 
 int server_config_default(struct arena *arena, struct server_config *ret, struct err *err)
@@ -17,7 +18,9 @@ void server_config_help(struct buf *out)
 	buf_cstr(out, "  -distributor.ingestion-relabeling-rules=YAML\n"
 		      "        limits.ingestion_relabeling_rules, a list of rules\n"
 		      "  -distributor.sample-type-relabeling-rules=YAML\n"
-		      "        limits.sample_type_relabeling_rules, a list of rules\n");
+		      "        limits.sample_type_relabeling_rules, a list of rules\n"
+		      "  -compaction-worker.metrics-exporter.rules-source.static=YAML\n"
+		      "        limits.recording_rules, a list of rules\n");
 }
 
 static int read_text(struct arena *arena, const struct server_config *config, struct str *ret,
@@ -105,6 +108,8 @@ static int check(const struct config_decoder *dec, const struct server_config *c
 		rc = server_tls_version(config->http.tls_min_version, &version, err);
 	if (rc == 0)
 		rc = check_prefix(config->http.path_prefix, err);
+	if (rc == 0)
+		rc = rules_check_config(&config->rules, err);
 	warn_of_grpc_tls(dec, config);
 	return rc;
 }

@@ -60,6 +60,7 @@ static const char *const families[] = {
 	"store-gateway.",
 	"segment-writer",
 	"compaction-worker",
+	"recording-rules.client",
 	"overrides-exporter.",
 	"adaptive-placement",
 	"symbolizer",
@@ -124,6 +125,7 @@ static const struct {
 } yaml_flags[SERVER_YAML_FLAGS] = {
 	{"distributor.ingestion-relabeling-rules", "ingestion_relabeling_rules"},
 	{"distributor.sample-type-relabeling-rules", "sample_type_relabeling_rules"},
+	{"compaction-worker.metrics-exporter.rules-source.static", "recording_rules"},
 };
 
 static struct str flag_name(const char *arg)

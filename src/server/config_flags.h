@@ -4,7 +4,7 @@
 #include "server/server.h"
 
 /* Flags whose value is YAML: lists of rules. */
-enum { SERVER_YAML_FLAGS = 2 };
+enum { SERVER_YAML_FLAGS = 3 };
 
 struct server_args {
 	char **items;
@@ -23,6 +23,8 @@ MUST_USE int server_args_split(const struct config_decoder *dec, int argc, char 
 extern const struct config_schema server_config_schema;
 /* Key "limits", also that of one tenant in the runtime configuration. */
 extern const struct config_schema server_limits_schema;
+/* A row of "limits.recording_rules" (config_rules.c). */
+extern const struct config_schema server_rule_schema;
 /* Key "auth". */
 extern const struct config_schema server_auth_schema;
 

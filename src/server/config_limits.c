@@ -1,6 +1,7 @@
 /* The schema of Pyroscope's key "limits" (its reference page "Server
  * configuration"): of the main file, and of each tenant in the runtime file. */
 #include "server/config_flags.h"
+#include "server/rule.h"
 #include "server/usage.h"
 
 /* ---- limits.ingestion_relabeling_rules ---- */
@@ -273,6 +274,13 @@ static const struct config_row limits_rows[] = {
 	LIMIT("max_global_series_per_tenant", CONFIG_UINT, global_series,
 	      "ingester.max-global-series-per-tenant",
 	      "series of a tenant within an hour; new ones above it are refused; 0: any"),
+	{.key = "recording_rules",
+	 .type = CONFIG_SECTIONS,
+	 CONFIG_FIELD(server_limits, recording_rules),
+	 .section = &server_rule_schema,
+	 .max = RULES_MAX,
+	 .help = "evaluated beside those that the tenant keeps "
+		 "(settings.v1.RecordingRulesService)"},
 	IGNORED("enforce_labels_order"),
 	IGNORED("ingestion_artificial_delay"),
 	IGNORED("query_pprof_flat_plan_enabled"),
@@ -306,7 +314,6 @@ static const struct config_row limits_rows[] = {
 	IGNORED("adaptive_placement_unit_size_bytes"),
 	IGNORED("adaptive_placement_burst_window"),
 	IGNORED("adaptive_placement_decay_window"),
-	IGNORED("recording_rules"),
 	IGNORED("max_recording_rules"),
 	IGNORED("symbolizer"),
 	IGNORED("store_gateway_tenant_shard_size"),

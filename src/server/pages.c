@@ -31,3 +31,12 @@ void pages_buildinfo(void *user, const struct net_request *request, struct net_a
 		 "\"goVersion\":\"\",\"application\":\"cresset\"}}");
 	net_answer_header(answer, STR("content-type"), STR("application/json"));
 }
+
+void pages_pprof(void *user, const struct net_request *request, struct net_answer *answer)
+{
+	(void)user;
+	(void)request;
+	net_answer_text(answer, 404,
+			"this server does not profile itself: run `cresset agent` beside it, which "
+			"profiles every process of the host, this one too");
+}

@@ -4,11 +4,10 @@
 #include <sys/random.h>
 
 #include "server/pbjson.h"
-#include "server/range.h"
+#include "server/rule.h"
 #include "server/tenant_message.h"
-#include "setting.pb-c.h"
 
-enum { RULES_MAX = 1000, FILE_BYTES_MAX = 4 * 1024 * 1024, ID_BYTES = 10 };
+enum { FILE_BYTES_MAX = 4 * 1024 * 1024, ID_BYTES = 10 };
 
 static const char FILE_NAME[] = "recording_rules.pb";
 
@@ -45,8 +44,8 @@ static int find(const Settings__V1__RecordingRulesFile *file, const char *id, si
 
 /* ---- reading ---- */
 
-static int load_locked(const struct api_call *call, Settings__V1__RecordingRulesFile **ret,
-		       struct err *err)
+int recording_rules_read(const struct api_call *call, Settings__V1__RecordingRulesFile **ret,
+			 struct err *err)
 {
 	pthread_mutex_lock(&call->api->files->lock);
 	int rc = load(call, ret, err);
@@ -60,7 +59,7 @@ static int list(const struct api_call *call, const ProtobufCMessage *message,
 	Settings__V1__ListRecordingRulesResponse *out = (void *)response;
 	Settings__V1__RecordingRulesFile *file;
 	(void)message;
-	int rc = load_locked(call, &file, err);
+	int rc = recording_rules_read(call, &file, err);
 	if (rc)
 		return rc;
 	out->rules = file->rules;
@@ -74,7 +73,7 @@ static int get(const struct api_call *call, const ProtobufCMessage *message,
 	const Settings__V1__GetRecordingRuleRequest *in = (const void *)message;
 	Settings__V1__RecordingRulesFile *file;
 	size_t at;
-	int rc = load_locked(call, &file, err);
+	int rc = recording_rules_read(call, &file, err);
 	rc = rc ? rc : find(file, in->id, &at, err);
 	if (rc == 0)
 		((Settings__V1__GetRecordingRuleResponse *)response)->rule = file->rules[at];
@@ -83,46 +82,25 @@ static int get(const struct api_call *call, const ProtobufCMessage *message,
 
 /* ---- what a rule must be ---- */
 
-/* The profile type that the matchers name. */
-static int check_matchers(const struct api_call *call,
-			  const Settings__V1__UpsertRecordingRuleRequest *in, struct str *ret_type,
-			  struct err *err)
-{
-	*ret_type = STR("");
-	int rc = api_check_count(in->n_matchers, API_SELECTORS_MAX, "matchers", err);
-	for (size_t i = 0; rc == 0 && i < in->n_matchers; i++) {
-		struct query_selector selector;
-		rc = query_parse_selector(call->arena, str_of(in->matchers[i]), &selector, err);
-		for (size_t k = 0; rc == 0 && k < selector.count; k++) {
-			const struct store_matcher *m = &selector.matchers[k];
-			if (m->op == MATCH_EQUAL && str_equal(m->name, STR("__profile_type__")))
-				*ret_type = m->value;
-		}
-	}
-	if (rc == 0 && ret_type->len == 0)
-		rc = err_set(err, ERR_INVALID, "matchers: one must be {__profile_type__=\"...\"}");
-	return rc;
-}
-
+/* *ret_type: the profile type that the matchers name. */
 static int check(const struct api_call *call, const Settings__V1__UpsertRecordingRuleRequest *in,
 		 struct str *ret_type, struct err *err)
 {
-	if (!api_is_legacy_name(str_of(in->metric_name)))
-		return err_set(err, ERR_INVALID, "metric_name \"%.100s\" is no name of a metric",
-			       in->metric_name);
-	for (size_t i = 0; i < in->n_group_by; i++)
-		if (!api_is_legacy_name(str_of(in->group_by[i])))
-			return err_set(err, ERR_INVALID, "group_by \"%.100s\" is no label name",
-				       in->group_by[i]);
-	for (size_t i = 0; i < in->n_external_labels; i++)
-		if (!api_is_legacy_name(str_of(in->external_labels[i]->name)))
-			return err_set(err, ERR_INVALID,
-				       "external_labels: \"%.100s\" is no label name",
-				       in->external_labels[i]->name);
-	int rc = api_check_count(in->n_group_by, API_NAMES_MAX, "group_by", err);
-	rc = rc ? rc
-		: api_check_count(in->n_external_labels, API_NAMES_MAX, "external_labels", err);
-	return rc ? rc : check_matchers(call, in, ret_type, err);
+	Settings__V1__RecordingRule message = SETTINGS__V1__RECORDING_RULE__INIT;
+	struct rule rule;
+
+	message.metric_name = in->metric_name;
+	message.matchers = in->matchers;
+	message.n_matchers = in->n_matchers;
+	message.group_by = in->group_by;
+	message.n_group_by = in->n_group_by;
+	message.external_labels = in->external_labels;
+	message.n_external_labels = in->n_external_labels;
+	message.stacktrace_filter = in->stacktrace_filter;
+	int rc = rule_of_message(call->arena, &message, &rule, err);
+	if (rc == 0)
+		*ret_type = rule_type(&rule);
+	return rc;
 }
 
 /* ---- changing ---- */

@@ -18,6 +18,7 @@
 #include "server/reload.h"
 #include "server/render.h"
 #include "server/retention.h"
+#include "server/rules.h"
 #include "server/settings.h"
 #include "server/status.h"
 #include "server/symbols_api.h"
@@ -25,13 +26,14 @@
 #include "server/tls_config.h"
 #include "store/engine.h"
 
-enum { FIXED_ROUTES = 29, PUSH_ROUTES = 1 };
+enum { FIXED_ROUTES = 30, PUSH_ROUTES = 1 };
 
 struct server {
 	struct store *store;
 	struct ingest *ingest;
 	struct net_server *net;
 	struct debuginfod *debuginfod; /* fetches */
+	struct rules *rules;	       /* evaluates; NULL: not */
 	struct symbols_api symbols;
 	struct debuginfo_api *debuginfo;
 	struct api api;
@@ -156,6 +158,10 @@ static void add_fixed_routes(struct server *server)
 		{.method = "GET", .path = "/ready", .handler = pages_ready, .on_loop = true},
 		{.method = "GET", .path = "/metrics", .handler = pages_metrics},
 		{.method = "GET",
+		 .path = "/debug/pprof/*",
+		 .handler = pages_pprof,
+		 .on_loop = true},
+		{.method = "GET",
 		 .path = "/api/v1/status/buildinfo",
 		 .handler = pages_buildinfo,
 		 .on_loop = true},
@@ -262,6 +268,20 @@ static int start_debuginfod(struct server *server, const struct server_config *c
 	return debuginfod_start(&debuginfod, server->store, &server->debuginfod, err);
 }
 
+static int start_rules(struct server *server, const struct server_config *config, struct err *err)
+{
+	const struct rules_config rules = {
+		.address = config->rules.remote_write_address,
+		.interval_ns = (uint64_t)config->rules.interval_ns,
+		.delay_ns = (uint64_t)config->rules.delay_ns,
+	};
+	if (!rules_are_on(&config->rules))
+		return 0;
+	int rc = rules_create(&rules, server->store, &server->files, server->settings,
+			      &server->rules, err);
+	return rc ? rc : rules_start(server->rules, err);
+}
+
 static void set_net_limits(const struct server_config *config, struct net_limits *limits)
 {
 	const struct server_http *http = &config->http;
@@ -324,12 +344,13 @@ static int start(struct server *server, const struct server_config *config, stru
 	rc = debuginfo_api_create(&server->symbols, &server->debuginfo, err);
 	if (rc)
 		return rc;
-	server->api = (struct api){server->store, server->ingest, &config->limits, &server->files,
-				   server->debuginfo};
+	server->api = (struct api){server->store,  server->ingest,    &config->limits,
+				   &server->files, server->debuginfo, rules_are_on(&config->rules)};
 	server->guard = (struct guard){server->settings, config->http.path_prefix};
 	server->status = (struct status){server->settings, server->ingest};
 	rc = make_routes(server, err);
 	rc = rc ? rc : start_debuginfod(server, config, err);
+	rc = rc ? rc : start_rules(server, config, err);
 	rc = rc ? rc : listen(server, config, err);
 	if (rc)
 		return rc;
@@ -372,6 +393,7 @@ void server_stop(struct server *server)
 	reload_stop(&server->reload);
 	net_server_stop(server->net);
 	debuginfod_stop(server->debuginfod);
+	rules_destroy(server->rules);
 	ingest_destroy(server->ingest);
 	settings_close(server->settings);
 	store_close(server->store);

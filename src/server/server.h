@@ -65,6 +65,23 @@ struct server_group_sampling {
 	double probability;
 };
 
+/* Of "limits.recording_rules": what settings.v1.RecordingRule has. */
+struct server_rule_row {
+	struct str id, metric_name, profile_type;
+	struct config_strings matchers, group_by;
+	struct config_pairs external_labels;
+	struct str function, metric_type;
+	int64_t generation; /* these two are accepted */
+	bool provisioned;
+};
+
+/* Keys "recording_rules" and "compaction_worker.metrics_exporter". */
+struct server_rules {
+	bool enabled, exporter_enabled; /* either */
+	struct str remote_write_address;
+	int64_t interval_ns, delay_ns;
+};
+
 /* Key "limits". 0 means no limit, or the server's own generous default. */
 struct server_limits {
 	double ingestion_rate_mb, ingestion_burst_mb;
@@ -83,9 +100,10 @@ struct server_limits {
 	int64_t query_length_ns, query_lookback_ns;
 	int64_t flame_nodes_default, flame_nodes_max;
 	int64_t retention_ns, blocks_retention_ns;
-	struct str retention_size;	    /* "50%", "10GiB" or "0" */
-	struct config_items retention_rows; /* of struct server_retention_row, by tenant */
-	struct config_items relabel_rules;  /* of struct server_relabel_row */
+	struct str retention_size;	     /* "50%", "10GiB" or "0" */
+	struct config_items retention_rows;  /* of struct server_retention_row, by tenant */
+	struct config_items relabel_rules;   /* of struct server_relabel_row */
+	struct config_items recording_rules; /* of struct server_rule_row */
 };
 
 /* What is not given is as for everybody. */
@@ -130,6 +148,7 @@ struct server_config {
 	struct server_http http;
 	struct server_auth auth;
 	struct server_limits limits;
+	struct server_rules rules;
 	struct str
 		data_path; /* "": storage.filesystem.dir, else ./data; the store is in its "store" */
 	struct str storage_backend, storage_dir;

@@ -5,7 +5,7 @@
 
 static const struct api_service *const services[] = {
 	&api_querier, &api_settings, &api_recording_rules, &api_adhoc,
-	&api_about,   &api_vcs,	     &api_debuginfo,
+	&api_about,   &api_vcs,	     &api_debuginfo,	   &api_health,
 };
 
 const struct api_rpc *api_rpc_at(size_t index)

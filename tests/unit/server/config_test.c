@@ -511,6 +511,94 @@ static void the_environment_is_expanded_when_asked(void **state)
 	assert_int_equal(LOAD(f, f->flag), ERR_INVALID);
 }
 
+static void recording_rules_are_read_from_the_file(void **state)
+{
+	struct fixture *f = *state;
+	write_file(f, "compaction_worker:\n"
+		      "  temp_dir: /tmp/x\n"
+		      "  metrics_exporter:\n"
+		      "    enabled: true\n"
+		      "    rules_source: {client_address: 'settings:9095'}\n"
+		      "    remote_write_address: https://u:p@prometheus/api/v1/write\n"
+		      "recording_rules: {interval: 15s, delay: 5s}\n"
+		      "limits:\n"
+		      "  recording_rules:\n"
+		      "  - id: a\n"
+		      "    metric_name: profiles_recorded_cpu\n"
+		      "    matchers: ['{__profile_type__=\"a:b:c:d:e\", service_name=\"x\"}']\n"
+		      "    group_by: [service_name, namespace]\n"
+		      "    external_labels: [{name: k, value: v}]\n"
+		      "    stacktrace_filter: {function_name: {function_name: main.f, "
+		      "metric_type: 0}}\n");
+	must(f, LOAD(f, f->flag));
+	assert_true(f->config.rules.exporter_enabled);
+	assert_str(f->config.rules.remote_write_address, "https://u:p@prometheus/api/v1/write");
+	assert_int_equal(f->config.rules.interval_ns, 15ll * NS_PER_S);
+	assert_int_equal(f->config.rules.delay_ns, 5ll * NS_PER_S);
+	assert_int_equal(f->config.limits.recording_rules.count, 1);
+	const struct server_rule_row *row = f->config.limits.recording_rules.items;
+	assert_str(row->id, "a");
+	assert_str(row->metric_name, "profiles_recorded_cpu");
+	assert_int_equal(row->matchers.count, 1);
+	assert_int_equal(row->group_by.count, 2);
+	assert_str(row->external_labels.items[0].key, "k");
+	assert_str(row->external_labels.items[0].value, "v");
+	assert_str(row->function, "main.f");
+	assert_true(warned(f, "compaction_worker.temp_dir"));
+	assert_true(warned(f, "rules_source"));
+}
+
+static void recording_rules_are_read_from_flags(void **state)
+{
+	struct fixture *f = *state;
+	char on[] = "-compaction-worker.metrics-exporter.enabled";
+	char url[] = "-compaction-worker.metrics-exporter.remote-write-address=http://p:9090/w";
+	char rules[] = "-compaction-worker.metrics-exporter.rules-source.static="
+		       "[{\"metric_name\":\"m\",\"matchers\":[\"{__profile_type__=\\\"t\\\"}\"]}]";
+	char client[] = "-compaction-worker.metrics-exporter.rules-source.client-address=x:1";
+	char also[] = "-recording-rules.enabled";
+	must(f, LOAD(f, on, url, rules, client));
+	assert_true(f->config.rules.exporter_enabled);
+	assert_false(f->config.rules.enabled);
+	assert_str(f->config.rules.remote_write_address, "http://p:9090/w");
+	assert_int_equal(f->config.limits.recording_rules.count, 1);
+	assert_true(warned(f, "rules-source.client-address has no effect"));
+	must(f, LOAD(f, also, url));
+	assert_true(f->config.rules.enabled);
+}
+
+static void recording_rules_that_cannot_be_are_refused(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} bad[] = {
+		{"recording_rules: {enabled: true}\n",
+		 "compaction_worker.metrics_exporter.remote_write_address is missing"},
+		{"compaction_worker: {metrics_exporter: {enabled: true, remote_write_address: "
+		 "'p:9090'}}\n",
+		 "compaction_worker.metrics_exporter.remote_write_address: write it as"},
+		{"compaction_worker: {metrics_exporter: {enable: true}}\n", "enable"},
+		{"limits: {recording_rules: [{metric_name: m, matchers: ['{a=\"b\"}']}]}\n",
+		 "__profile_type__"},
+		{"limits: {recording_rules: [{metric_name: 1m, matchers: "
+		 "['{__profile_type__=\"b\"}']}]}\n",
+		 "metric_name \"1m\""},
+		{"limits: {recording_rules: [{matchers: ['{__profile_type__=\"b\"}']}]}\n",
+		 "metric_name"},
+		{"limits: {recording_rules: [{metric_name: m, matchers: "
+		 "['{__profile_type__=\"b\"}'], stacktrace_filter: {function_name: {function_name: "
+		 "f, metric_type: SELF}}}]}\n",
+		 "only TOTAL is there"},
+	};
+	struct fixture *f = *state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		write_file(f, bad[i].text);
+		assert_int_equal(LOAD(f, f->flag), ERR_INVALID);
+		if (str_find(str_of(f->err.text), str_of(bad[i].want)) < 0)
+			fail_msg("%s has no %s", f->err.text, bad[i].want);
+	}
+}
+
 static void help_lists_the_flags(void **state)
 {
 	struct buf out;
@@ -541,6 +629,9 @@ int main(void)
 		TEST(flags_that_have_an_effect_have_it),
 		TEST(wrong_values_of_the_new_keys_are_said),
 		TEST(the_environment_is_expanded_when_asked),
+		TEST(recording_rules_are_read_from_the_file),
+		TEST(recording_rules_are_read_from_flags),
+		TEST(recording_rules_that_cannot_be_are_refused),
 		TEST(help_lists_the_flags),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,11 +7,13 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "../wire/layout_encode.h"
 #include "base/clock.h"
+#include "base/zip.h"
 #include "net/net.h"
 #include "profile/profile.h"
 #include "server/ingest.h"
@@ -351,6 +353,80 @@ static void a_port_or_store_in_use_is_said_plainly(void **state)
 	assert_null(server);
 }
 
+/* ---- recording rules ---- */
+
+static _Atomic int samples_taken;
+
+static void take_samples(void *user, const struct net_request *request, struct net_answer *answer)
+{
+	struct buf plain = {0};
+	(void)user;
+	assert_int_equal(zip_unsnappy(request->body, 1 << 20, &plain, NULL), 0);
+	if (str_find(buf_text(&plain), STR("oven_cpu")) >= 0)
+		atomic_fetch_add(&samples_taken, 1);
+	buf_deinit(&plain);
+	net_answer_text(answer, 204, "fine");
+}
+
+static struct net_server *start_receiver(struct fixture *f)
+{
+	static const struct net_route route = {.method = "POST",
+					       .path = "/write",
+					       .handler = take_samples};
+	const struct net_server_config config = {.listen = "127.0.0.1:0",
+						 .routes = &route,
+						 .route_count = 1};
+	struct net_server *receiver;
+	must(f, net_server_start(&config, &receiver, &f->err));
+	return receiver;
+}
+
+static void a_recording_rule_reaches_prometheus(void **state)
+{
+	struct fixture *f = *state;
+	struct net_server *receiver = start_receiver(f);
+	uint64_t until_ns = clock_mono_ns() + 20ull * NS_PER_S;
+
+	assert_has(ask(f, "POST", "/capabilities.v1.FeatureFlagsService/GetFeatureFlags", "{}",
+		       200),
+		   "{\"name\":\"pyroscopeRuler\",\"description\"");
+	stop(f);
+	f->config.rules = (struct server_rules){
+		.enabled = true,
+		.remote_write_address =
+			arena_printf(&f->arena, "http://%s/write", net_server_address(receiver)),
+		.interval_ns = NS_PER_S,
+		.delay_ns = NS_PER_S,
+	};
+	start(f);
+	assert_has(ask(f, "POST", "/capabilities.v1.FeatureFlagsService/GetFeatureFlags", "{}",
+		       200),
+		   "{\"name\":\"pyroscopeRuler\",\"enabled\":true");
+	ask(f, "POST", "/settings.v1.RecordingRulesService/UpsertRecordingRule",
+	    "{\"metricName\":\"oven_cpu\",\"matchers\":[\"{__profile_type__=\\\"" CPU
+	    "\\\"}\"],\"groupBy\":[\"service_name\"]}",
+	    200);
+	push(f, f->client);
+	while (!atomic_load(&samples_taken) && clock_mono_ns() < until_ns)
+		clock_sleep_until_ns(clock_mono_ns() + NS_PER_MS);
+	assert_true(atomic_load(&samples_taken) > 0);
+	assert_has(ask(f, "GET", "/metrics", NULL, 200), "cresset_rules_series_sent_total");
+	stop(f);
+	net_server_stop(receiver);
+}
+
+/* A load balancer has no tenant. */
+static void the_health_of_the_server_needs_no_tenant(void **state)
+{
+	struct fixture *f = *state;
+	stop(f);
+	f->config.multitenancy = true;
+	start(f);
+	ask(f, "POST", "/querier.v1.QuerierService/ProfileTypes", "{}", 401);
+	assert_has(ask(f, "POST", "/grpc.health.v1.Health/Check", "{}", 200), "SERVING");
+	assert_has(ask(f, "GET", "/debug/pprof/profile", NULL, 404), "does not profile itself");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -362,6 +438,8 @@ int main(void)
 		TEST(the_small_pages_answer),
 		TEST(symbols_are_taken_in_listed_and_deleted),
 		TEST(a_debuginfod_that_is_no_url_is_said_plainly),
+		TEST(the_health_of_the_server_needs_no_tenant),
+		TEST(a_recording_rule_reaches_prometheus),
 		TEST(a_port_or_store_in_use_is_said_plainly),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

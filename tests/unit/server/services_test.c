@@ -135,6 +135,12 @@ static void what_the_server_can_do_is_said(void **state)
 	assert_true(str_find(got, STR("{\"name\":\"utf8LabelNames\",\"enabled\":true,")) > 0);
 	/* false is left out. */
 	assert_true(str_find(got, STR("{\"name\":\"pyroscopeRuler\",\"description\":")) > 0);
+	f->api.rules_evaluated = true;
+	call(f, "/capabilities.v1.FeatureFlagsService/GetFeatureFlags", STR("{}"));
+	got = buf_text(&f->answer.body);
+	assert_true(str_find(got, STR("{\"name\":\"pyroscopeRuler\",\"enabled\":true,")) > 0);
+	assert_true(str_find(got, STR("{\"name\":\"pyroscopeRulerFunctions\",\"enabled\":true,")) >
+		    0);
 	ask(f, "/version.v1.Version/Version", "{}", 200, "{\"QuerierAPI\":\"1\"}");
 	ask(f, "/status.v1.StatusService/GetBuildInfo", "{}", 200,
 	    "{\"status\":\"success\",\"data\":{\"version\":\"" CRESSET_VERSION "\"}}");
@@ -142,6 +148,30 @@ static void what_the_server_can_do_is_said(void **state)
 	    "{\"code\":\"unimplemented\",\"message\":\"this server reads no source code: there is "
 	    "no "
 	    "access to GitHub in it\"}");
+}
+
+#define CHECK "/grpc.health.v1.Health/Check"
+
+static void the_server_says_that_it_serves(void **state)
+{
+	static const char grpc_answer[] = "\0\0\0\0\2\x08\1";
+	struct fixture *f = *state;
+	ask(f, CHECK, "{}", 200, "{\"status\":\"SERVING\"}");
+	ask(f, CHECK, "{\"service\":\"querier.v1.QuerierService\"}", 200,
+	    "{\"status\":\"SERVING\"}");
+	ask(f, CHECK,
+	    "{\"service\":\"opentelemetry.proto.collector.profiles.v1development."
+	    "ProfilesService\"}",
+	    200, "{\"status\":\"SERVING\"}");
+	ask(f, CHECK, "{\"service\":\"querier.v1.Querier\"}", 404,
+	    "{\"code\":\"not_found\",\"message\":\"there is no service "
+	    "\\\"querier.v1.Querier\\\" here\"}");
+	f->request.header_count = 0;
+	f->request.http_major = 2;
+	add_header(f, STR("content-type"), STR("application/grpc"));
+	call(f, CHECK, str_make("\0\0\0\0\0", 5));
+	assert_int_equal(f->answer.body.len, sizeof(grpc_answer) - 1);
+	assert_memory_equal(f->answer.body.ptr, grpc_answer, sizeof(grpc_answer) - 1);
 }
 
 int main(void)
@@ -155,6 +185,7 @@ int main(void)
 		TEST(rules_have_ids_and_generations),
 		TEST(rules_that_cannot_be_are_refused),
 		TEST(what_the_server_can_do_is_said),
+		TEST(the_server_says_that_it_serves),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
