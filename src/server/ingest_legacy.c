@@ -217,13 +217,13 @@ static int add_profiles(struct ingest_sink *sink, const struct legacy_request *r
 }
 
 /* A form has a boundary of its own at each try, so its reader looks at its fields. */
-static void identify(struct ingest_sink *sink, struct str query, struct str body)
+static void identify(struct ingest_sink *sink, struct str who, struct str body)
 {
 	for (size_t i = 0; i < sink->batch->resource_count; i++)
 		for (size_t k = 0; k < sink->batch->resources[i].scope_count; k++) {
 			struct profile_scope *scope = &sink->batch->resources[i].scopes[k];
 			if (scope->profile_count > 0 && !scope->profiles[0].has_profile_id)
-				ingest_sink_identify(scope, 0, query, body);
+				ingest_sink_identify(scope, 0, who, body);
 		}
 }
 
@@ -261,7 +261,7 @@ static int convert(struct ingest *ingest, const struct net_request *request,
 	if (rc)
 		return rc;
 	metric_add(&ingest_bytes, (int64_t)body.len);
-	identify(&sink, request->query, body);
+	identify(&sink, legacy->who, body);
 	return store_all(ingest, request, tenant, &sink, failure);
 }
 

@@ -30,7 +30,8 @@ struct legacy_request {
 	struct str units;
 	enum legacy_format format;
 	struct str content_type;
-	struct str query; /* as sent: part of what tells a retry */
+	struct str
+		who; /* the sender's address without its port, and the query: part of what tells a retry */
 };
 
 /* All but the body. ERR_INVALID names the parameter. now_ns stands for times that are not given. */

@@ -69,7 +69,7 @@ static int add_one(struct ingest_sink *sink, const struct legacy_request *reques
 	if (request->until_ns > request->from_ns)
 		profile->duration_ns = request->until_ns - request->from_ns;
 	*row = *profile;
-	ingest_sink_identify(scope, 0, request->query, identity);
+	ingest_sink_identify(scope, 0, request->who, identity);
 	return 0;
 }
 

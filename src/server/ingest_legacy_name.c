@@ -123,6 +123,17 @@ static int64_t parse_rate(const struct net_request *request)
 	return rate;
 }
 
+/* Idle replicas of a service send the same bytes for the same seconds, each from its own address. */
+static struct str who_sends(const struct net_request *request)
+{
+	ptrdiff_t colon = str_rfind_char(request->peer, ':');
+	size_t len = colon < 0 ? request->peer.len : (size_t)colon;
+	struct str who =
+		arena_printf(request->arena, "%.*s?%.*s", STR_ARG(str_sub(request->peer, 0, len)),
+			     STR_ARG(request->query));
+	return who.ptr ? who : request->query;
+}
+
 int legacy_parse(const struct net_request *request, uint64_t now_ns, struct legacy_request *ret,
 		 struct err *err)
 {
@@ -133,7 +144,7 @@ int legacy_parse(const struct net_request *request, uint64_t now_ns, struct lega
 		.spy = given_or(net_query_get(request, STR("spyName")), STR("unknown")),
 		.units = net_query_get(request, STR("units")),
 		.content_type = net_header_get(request, STR("content-type")),
-		.query = request->query,
+		.who = who_sends(request),
 	};
 	rc = parse_name(request->arena, net_query_get(request, STR("name")), ret, err);
 	rc = rc ? rc : get_time(request, "from", now_ns, &ret->from_ns, err);

@@ -194,7 +194,7 @@ static int add_profile(struct ingest_sink *sink, const struct legacy_request *re
 	if (!rc && is_dotnet(request, parts))
 		rc = rename_dotnet_types(sink, scope, err);
 	set_times(scope, request);
-	ingest_sink_identify(scope, 0, request->query, parts->profile);
+	ingest_sink_identify(scope, 0, request->who, parts->profile);
 	if (!rc)
 		name = legacy_pprof_name(&sink->batch->dict, scope->profiles, scope->profile_count,
 					 display_name, parts);

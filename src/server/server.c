@@ -340,6 +340,7 @@ static int start(struct server *server, const struct server_config *config, stru
 		rc = open_ingest(server, config, err);
 	if (rc)
 		return rc;
+	server->files.store = server->store;
 	symbols_api_init(&server->symbols, server->store, server->ingest);
 	rc = debuginfo_api_create(&server->symbols, &server->debuginfo, err);
 	if (rc)

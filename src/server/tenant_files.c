@@ -8,12 +8,14 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "store/engine.h"
 
-enum { PATH_BYTES = 4096, DIRECTORY_MODE = 0750, NAMES_MAX = 100000 };
+enum { PATH_BYTES = 4096, DIRECTORY_MODE = 0750, NAMES_MAX = 100000, TENANTS_MAX = 10000 };
 
 void tenant_files_init(struct tenant_files *files, struct str root)
 {
 	files->root = root;
+	files->store = NULL;
 	pthread_mutex_init(&files->lock, NULL);
 }
 
@@ -44,6 +46,34 @@ int tenant_file_read(const struct tenant_files *files, struct str tenant, const 
 	return rc ? rc : fd_read_file(path, limit_bytes, ret, err);
 }
 
+static size_t count_tenants(const char *root)
+{
+	char path[PATH_BYTES];
+	size_t count = 0;
+	snprintf(path, sizeof(path), "%s", root);
+	DIR *dir = opendir(path);
+	for (struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir))
+		count += entry->d_name[0] == 't';
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
+/* What strangers may write is bounded for each tenant; here it is for all of them. */
+static int check_room(const struct tenant_files *files, struct str tenant, struct err *err)
+{
+	char own[PATH_BYTES], root[PATH_BYTES];
+	int rc = files->store ? store_check_room(files->store, err) : 0;
+	rc = rc ? rc : path_of(files, tenant, "", own, err);
+	if (rc || access(own, F_OK) == 0)
+		return rc;
+	str_copy(root, sizeof(root), files->root);
+	if (count_tenants(root) < TENANTS_MAX)
+		return 0;
+	return err_set(err, ERR_LIMIT, "%d tenants keep settings or files here; no more can",
+		       TENANTS_MAX);
+}
+
 int tenant_file_write(const struct tenant_files *files, struct str tenant, const char *name,
 		      struct str bytes, struct err *err)
 {
@@ -53,7 +83,8 @@ int tenant_file_write(const struct tenant_files *files, struct str tenant, const
 		return rc;
 	ptrdiff_t slash = str_rfind_char(str_of(path), '/');
 	str_copy(directory, sizeof(directory), str_sub(str_of(path), 0, (size_t)slash));
-	rc = fd_make_dirs(directory, DIRECTORY_MODE, err);
+	rc = check_room(files, tenant, err);
+	rc = rc ? rc : fd_make_dirs(directory, DIRECTORY_MODE, err);
 	rc = rc ? rc : fd_sync_dir_of(directory, err);
 	return rc ? rc : fd_replace_file(path, bytes.ptr, bytes.len, err);
 }

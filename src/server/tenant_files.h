@@ -11,8 +11,11 @@
 #include "base/err.h"
 #include "base/str.h"
 
+struct store;
+
 struct tenant_files {
-	struct str root; /* "" : there is no place, and every write is refused */
+	struct str root;     /* "" : there is no place, and every write is refused */
+	struct store *store; /* whose disk must have room for what is written; NULL: nobody asks */
 	pthread_mutex_t lock;
 };
 
@@ -23,6 +26,7 @@ void tenant_files_deinit(struct tenant_files *files);
  * is not there is ERR_NOT_FOUND. */
 MUST_USE int tenant_file_read(const struct tenant_files *files, struct str tenant, const char *name,
 			      size_t limit_bytes, struct buf *ret, struct err *err);
+/* ERR_LIMIT: the disk is nearly full, or too many tenants keep something here (10,000). */
 MUST_USE int tenant_file_write(const struct tenant_files *files, struct str tenant,
 			       const char *name, struct str bytes, struct err *err);
 MUST_USE int tenant_file_remove(const struct tenant_files *files, struct str tenant,

@@ -135,6 +135,11 @@ int store_open(const struct store_options *options, struct store **ret, struct e
 	return 0;
 }
 
+int store_check_room(struct store *store, struct err *err)
+{
+	return disk_check(store, err);
+}
+
 void store_close(struct store *store)
 {
 	if (!store)

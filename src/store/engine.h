@@ -502,6 +502,8 @@ MUST_USE int store_symbols_list(struct store *store, struct str tenant, struct a
 MUST_USE int store_symbols_missing(struct store *store, struct str tenant, uint32_t *from_frame,
 				   struct arena *arena, struct store_missing **ret,
 				   size_t *ret_count, struct err *err);
+/* For what is kept beside the store, on its disk: ERR_LIMIT when so little is left that it takes no profiles either. */
+MUST_USE int store_check_room(struct store *store, struct err *err);
 /* Every tenant that ever wrote, sorted. */
 MUST_USE int store_tenants(struct store *store, struct arena *arena, struct str **ret,
 			   size_t *ret_count, struct err *err);

@@ -313,6 +313,19 @@ static void the_same_request_again_counts_once(void **state)
 	assert_string_equal(stored(CPU, "a"), "main 20000000\n");
 }
 
+/* Two idle replicas do the same in the same seconds; a retry may come over another connection. */
+static void the_same_from_another_host_counts_too(void **state)
+{
+	static const char *const peers[] = {"10.0.0.1:4000", "10.0.0.2:4000", "10.0.0.1:4001",
+					    "[fd00::1]:4000", "unix"};
+	(void)state;
+	for (size_t i = 0; i < sizeof(peers) / sizeof(peers[0]); i++) {
+		f.request.peer = str_of(peers[i]);
+		post_ok("name=a.cpu" WHEN, NULL, STR("main 1\n"));
+	}
+	assert_string_equal(stored(CPU, "a"), "main 40000000\n");
+}
+
 static void a_form_with_another_boundary_is_the_same_request(void **state)
 {
 	struct buf profile, form;
@@ -456,6 +469,7 @@ int main(void)
 		TEST(very_many_types_take_no_square_of_time),
 		TEST(a_recording_has_series_of_several_names),
 		TEST(the_same_request_again_counts_once),
+		TEST(the_same_from_another_host_counts_too),
 		TEST(a_form_with_another_boundary_is_the_same_request),
 		TEST(times_have_four_units),
 		TEST(what_is_wrong_is_told_with_its_status),

@@ -68,6 +68,7 @@ static inline int setup(void **state)
 	arena_init(&f.arena, 0);
 	f.request = (struct net_request){.method = STR("POST"),
 					 .headers = f.headers,
+					 .peer = STR("127.0.0.1:4000"),
 					 .arena = &f.arena,
 					 .query = STR(""),
 					 .http_major = 1};

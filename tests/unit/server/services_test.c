@@ -1,6 +1,8 @@
 /* Settings, recording rules, feature flags: what is kept is there after a restart, and only for its tenant. */
 #include "api_fixture.h"
 
+#include <sys/stat.h>
+
 #define SETTINGS "/settings.v1.SettingsService/"
 #define RULES	 "/settings.v1.RecordingRulesService/"
 
@@ -45,6 +47,21 @@ static void an_older_setting_does_not_replace_a_newer(void **state)
 	    "{\"code\":\"invalid_argument\",\"message\":\"setting: which one?\"}");
 	ask(f, SETTINGS "Set", "{\"setting\":{\"value\":\"x\"}}", 400,
 	    "{\"code\":\"invalid_argument\",\"message\":\"a setting's name has 1 to 256 bytes\"}");
+}
+
+/* Whoever may name any tenant cannot fill the disk with directories. */
+static void tenants_that_keep_something_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	char path[128];
+	for (int i = 0; i < 10000; i++) {
+		snprintf(path, sizeof(path), "%s/t%d", f->path, i);
+		assert_int_equal(mkdir(path, 0700), 0);
+	}
+	assert_int_equal(tenant_file_write(&f->files, STR("new"), "a", STR("x"), &f->err),
+			 ERR_LIMIT);
+	assert_non_null(strstr(f->err.text, "10000 tenants"));
+	assert_int_equal(tenant_file_write(&f->files, STR("7"), "a", STR("x"), &f->err), 0);
 }
 
 static void a_damaged_file_is_said_plainly(void **state)
@@ -180,6 +197,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(settings_are_kept_by_name),
 		TEST(an_older_setting_does_not_replace_a_newer),
+		TEST(tenants_that_keep_something_are_bounded),
 		TEST(a_damaged_file_is_said_plainly),
 		TEST(without_a_directory_nothing_is_kept),
 		TEST(rules_have_ids_and_generations),
