@@ -78,8 +78,8 @@ static int serve(const struct server_config *config, int argc, char **argv, stru
 	int rc = server_start(config, &serving.server, err);
 	if (rc)
 		return rc;
-	log_info("server", "everything is ready, serving", "address=%s",
-		 server_address(serving.server));
+	log_info("server", "everything is ready, serving", "address=%s store=" LOG_Q,
+		 server_address(serving.server), LOG_TEXT(server_store_path(serving.server)));
 	int sig = cli_wait_stop_or_reload(reload, &serving);
 	if (config->shutdown_delay_ns > 0) {
 		log_info("server", "stopping after shutdown_delay", "signal=%d", sig);

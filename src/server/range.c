@@ -26,14 +26,27 @@ static void clip(const struct api_call *call, struct query_range *range)
 		range->end_ms = bound;
 }
 
+/* No times mean "ever", as far as a limit lets one look. */
+static void since_lookback(const struct api_call *call, struct query_range *range)
+{
+	const int64_t year_ms = (int64_t)366 * 24 * 3600 * 1000;
+	int64_t bound = lookback_ms(call);
+	if (bound <= 0)
+		return;
+	range->start_ms = bound;
+	range->end_ms = (int64_t)(clock_real_ns() / NS_PER_MS) + year_ms;
+}
+
 int api_range_times(const struct api_call *call, int64_t start_ms, int64_t end_ms,
 		    struct query_range *range, struct err *err)
 {
 	int64_t max_ms = call->api->limits->query_length_ns / NS_PER_MS;
 	range->start_ms = start_ms;
 	range->end_ms = end_ms;
-	if (start_ms == 0 && end_ms == 0) /* ever */
+	if (start_ms == 0 && end_ms == 0) {
+		since_lookback(call, range);
 		return 0;
+	}
 	int rc = query_check_range(start_ms, end_ms, max_ms, err);
 	if (rc == 0)
 		clip(call, range);

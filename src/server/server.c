@@ -30,6 +30,7 @@ enum { FIXED_ROUTES = 30, PUSH_ROUTES = 1 };
 
 struct server {
 	struct store *store;
+	const char *store_path;
 	struct ingest *ingest;
 	struct net_server *net;
 	struct debuginfod *debuginfod; /* fetches */
@@ -224,6 +225,7 @@ static int open_store(struct server *server, const struct server_config *config,
 	struct str path = arena_printf(&server->arena, "%.*s/store", STR_ARG(data_path(config)));
 	if (!path.ptr)
 		return err_set(err, ERR_NOMEM, "no memory for the path of the store");
+	server->store_path = path.ptr;
 	struct store_options options = {
 		.path = path.ptr,
 		.memory_bytes = config->memory_bytes,
@@ -374,6 +376,11 @@ int server_start(const struct server_config *config, struct server **ret, struct
 	}
 	*ret = server;
 	return 0;
+}
+
+const char *server_store_path(const struct server *server)
+{
+	return server->store_path;
 }
 
 const char *server_address(const struct server *server)

@@ -201,6 +201,8 @@ struct server;
 MUST_USE int server_start(const struct server_config *config, struct server **ret, struct err *err);
 /* "127.0.0.1:4040" as bound; lives as long as the server. */
 const char *server_address(const struct server *server);
+/* Where the store is; lives as long as the server. */
+const char *server_store_path(const struct server *server);
 /* Takes what can change of a configuration read anew: limits and rules, users and tokens, certificates, the runtime
  * file, the log's level. The arena that the configuration lies in is taken over (*arena is empty then). report gets the
  * keys, split at commas, whose change needs a restart. An error names the key or file, and all is as before. */

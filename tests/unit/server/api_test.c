@@ -283,6 +283,10 @@ static void old_walls_stand_only_when_configured(void **state)
 	f->limits.query_length_ns = 0;
 	f->limits.query_lookback_ns = NS_PER_S; /* everything is older */
 	ask(f, "SelectSeries", month, 200, "{}");
+	ask(f, "LabelValues", "{\"name\":\"service_name\"}", 200, "{}");
+	f->limits.query_lookback_ns = 0;
+	ask(f, "LabelValues", "{\"name\":\"service_name\"}", 200,
+	    "{\"names\":[\"shop\",\"till\"]}");
 }
 
 /* Whatever allocation fails, the client gets a whole answer or an error, and the next call works. */
