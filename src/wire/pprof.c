@@ -193,7 +193,8 @@ static int read_profile(struct pprof_reader *r, struct profile_scope *scope,
 static int unpack(struct str packed, struct wire_sink *sink, struct buf *ret, struct err *err)
 {
 	enum { BROKEN_RATIO = 32 };
-	size_t left = sink->limits->message_bytes - sink->unpacked_bytes;
+	size_t limit = sink->limits->message_bytes;
+	size_t left = limit > sink->unpacked_bytes ? limit - sink->unpacked_bytes : 0;
 	int rc = zip_gunzip(packed, left, ret, err);
 	size_t bytes = rc ? packed.len * BROKEN_RATIO : ret->len;
 
