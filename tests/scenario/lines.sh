@@ -13,7 +13,8 @@ cat >"$work/inlined.go" <<'END'
 package main
 import "time"
 var sink uint64
-func innermost(n uint64) uint64 { return n*n + sink }
+// Each multiplication waits for the one before: the time is spent here, on whatever processor.
+func innermost(n uint64) uint64 { n = n*n + 1; n = n*n + 3; n = n*n + 5; n = n*n + 7; return n*n + sink }
 //go:noinline
 func outer(n uint64) { for i := uint64(0); i < n; i++ { sink += innermost(i) } }
 func main() { for end := time.Now().Add(60 * time.Second); time.Now().Before(end); { outer(100000) } }

@@ -214,6 +214,11 @@ static void walk(struct target *t, const struct user_regs_struct *regs)
 			return;
 		}
 	} while (count < FRAMES_MAX && step(t, &rule, &f) && f.pc >= t->start && f.pc < t->end);
+	/* The signal came while the thread was in the vDSO. */
+	if (rule.cfa == UNWIND_CFA_SIGNAL && f.exact && (f.pc < t->start || f.pc >= t->end)) {
+		t->elsewhere++;
+		return;
+	}
 	/* A thread that was made just now has a stack, but nothing on it yet. */
 	if (!str_equal(names[0], STR("runtime.clone")))
 		is_wrong(t, names, count, "no way on");
