@@ -95,6 +95,15 @@ struct str str_sub(struct str s, size_t from, size_t len)
 	return (struct str){from ? s.ptr + from : s.ptr, len};
 }
 
+int str_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 struct str str_trim(struct str s)
 {
 	while (s.len > 0 && is_space(s.ptr[0]))

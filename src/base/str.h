@@ -39,6 +39,7 @@ ptrdiff_t str_find_char(struct str s, char c);
 ptrdiff_t str_rfind_char(struct str s, char c);
 /* The part [from, from+len), cut to what there is. */
 struct str str_sub(struct str s, size_t from, size_t len);
+int str_hex_digit(char c);	   /* its value, -1 if it is none; either case */
 struct str str_trim(struct str s); /* ASCII white space, both ends */
 /* Takes the text before sep off *rest (and drops sep); without a sep takes all of it. False when
  * *rest is exhausted (ptr NULL), so `while (str_next(&rest, ',', &part))` walks every part. */

@@ -164,15 +164,6 @@ size_t grpc_message_encode(struct str text, char *out, size_t cap)
 	return len;
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 void grpc_message_decode(struct str text, char *out, size_t cap)
 {
 	size_t len = 0;
@@ -180,7 +171,8 @@ void grpc_message_decode(struct str text, char *out, size_t cap)
 	for (size_t i = 0; i < text.len && len + 1 < cap; i++) {
 		char c = text.ptr[i];
 		if (c == '%' && text.len - i > 2) {
-			int high = hex_value(text.ptr[i + 1]), low = hex_value(text.ptr[i + 2]);
+			int high = str_hex_digit(text.ptr[i + 1]),
+			    low = str_hex_digit(text.ptr[i + 2]);
 			if (high >= 0 && low >= 0) {
 				c = (char)(high << 4 | low);
 				i += 2;

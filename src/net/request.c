@@ -8,17 +8,6 @@ struct str net_header_get(const struct net_request *request, struct str name)
 	return (struct str){NULL, 0};
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* application/x-www-form-urlencoded (WHATWG URL, section 5.1): a '%' without two digits stays. */
 static struct str decode(struct arena *arena, struct str text)
 {
@@ -31,8 +20,8 @@ static struct str decode(struct arena *arena, struct str text)
 		char c = text.ptr[i];
 		int high = -1, low = -1;
 		if (c == '%' && text.len - i > 2) {
-			high = hex_digit(text.ptr[i + 1]);
-			low = hex_digit(text.ptr[i + 2]);
+			high = str_hex_digit(text.ptr[i + 1]);
+			low = str_hex_digit(text.ptr[i + 2]);
 		}
 		if (high >= 0 && low >= 0) {
 			c = (char)(high << 4 | low);

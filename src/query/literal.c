@@ -18,17 +18,6 @@ static int bad_escape(struct literal *l, size_t at)
 		       "selector, character %zu: not an escape that a string may have", at + 1);
 }
 
-static int digit_of(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 99;
-}
-
 /* Exactly count digits of the base. */
 static bool take_number(struct literal *l, int count, int base, uint32_t *ret)
 {
@@ -36,8 +25,8 @@ static bool take_number(struct literal *l, int count, int base, uint32_t *ret)
 	for (int i = 0; i < count; i++) {
 		if (l->at >= l->text.len)
 			return false;
-		int digit = digit_of(l->text.ptr[l->at]);
-		if (digit >= base)
+		int digit = str_hex_digit(l->text.ptr[l->at]);
+		if (digit < 0 || digit >= base)
 			return false;
 		value = value * (uint32_t)base + (uint32_t)digit;
 		l->at++;

@@ -72,14 +72,6 @@ static int64_t whole_number(const struct value *value, int64_t max)
 	return number >= 0 && number <= max ? number : -1;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* len bytes, or twice as many hex digits. */
 static bool take_id(const struct value *value, uint8_t *ret, size_t len)
 {
@@ -92,7 +84,7 @@ static bool take_id(const struct value *value, uint8_t *ret, size_t len)
 	if (value->kind != VALUE_STRING || value->text.len != 2 * len)
 		return false;
 	for (size_t i = 0; i < 2 * len; i++) {
-		int digit = hex_digit(value->text.ptr[i]);
+		int digit = str_hex_digit(value->text.ptr[i]);
 		if (digit < 0)
 			return false;
 		bytes[i / 2] = (uint8_t)(bytes[i / 2] << 4 | digit);

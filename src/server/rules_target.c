@@ -11,21 +11,12 @@ static int bad(struct err *err)
 		       "HOST if need be");
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* %41 is A. */
 static void put_decoded(struct buf *out, struct str text)
 {
 	for (size_t i = 0; i < text.len; i++) {
-		int high = i + 2 < text.len ? hex_digit(text.ptr[i + 1]) : -1;
-		int low = i + 2 < text.len ? hex_digit(text.ptr[i + 2]) : -1;
+		int high = i + 2 < text.len ? str_hex_digit(text.ptr[i + 1]) : -1;
+		int low = i + 2 < text.len ? str_hex_digit(text.ptr[i + 2]) : -1;
 		if (text.ptr[i] != '%' || high < 0 || low < 0) {
 			buf_char(out, text.ptr[i]);
 			continue;

@@ -34,23 +34,12 @@ bool secret_digest_equal(const struct secret_digest *a, const struct secret_dige
 	return CRYPTO_memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 bool secret_digest_parse(struct str hex, struct secret_digest *ret)
 {
 	if (hex.len != 2 * sizeof(ret->bytes))
 		return false;
 	for (size_t i = 0; i < sizeof(ret->bytes); i++) {
-		int high = hex_digit(hex.ptr[2 * i]), low = hex_digit(hex.ptr[2 * i + 1]);
+		int high = str_hex_digit(hex.ptr[2 * i]), low = str_hex_digit(hex.ptr[2 * i + 1]);
 		if (high < 0 || low < 0)
 			return false;
 		ret->bytes[i] = (uint8_t)(high << 4 | low);

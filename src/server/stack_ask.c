@@ -79,21 +79,12 @@ int stack_ask_traces(const struct api_call *call, struct stack_ids ids, struct q
 	return add_ids(call, STR("trace_id"), ids, range, err);
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* 7c9e6679-7425-40de-944b-e07fc1f90ae7, with or without its dashes (RFC 9562 section 4). */
 static bool read_uuid(struct str text, struct store_profile_id *ret)
 {
 	size_t digits = 0;
 	for (size_t i = 0; i < text.len; i++) {
-		int digit = hex_digit(text.ptr[i]);
+		int digit = str_hex_digit(text.ptr[i]);
 		if (text.ptr[i] == '-')
 			continue;
 		if (digit < 0 || digits == 2 * sizeof(ret->bytes))

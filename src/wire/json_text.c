@@ -72,20 +72,12 @@ void json_put_base64(struct buf *out, struct str bytes)
 	buf_char(out, '"');
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool text_from_hex(struct str text, uint8_t *ret, size_t len)
 {
 	if (text.len != len * 2)
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		int high = hex_digit(text.ptr[2 * i]), low = hex_digit(text.ptr[2 * i + 1]);
+		int high = str_hex_digit(text.ptr[2 * i]), low = str_hex_digit(text.ptr[2 * i + 1]);
 		if (high < 0 || low < 0)
 			return false;
 		ret[i] = (uint8_t)(high << 4 | low);

@@ -203,9 +203,22 @@ static void utf8_is_what_rfc_3629_says(void **state)
 		assert_false(str_is_utf8(str_of(bad[i])));
 }
 
+static void hex_digits_have_values(void **state)
+{
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		const char *digits = "0123456789abcdefABCDEF", *at = c ? strchr(digits, c) : NULL;
+		int value = !at		       ? -1
+			    : at - digits < 16 ? (int)(at - digits)
+					       : (int)(at - digits) - 6;
+		assert_int_equal(str_hex_digit((char)c), value);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hex_digits_have_values),
 		cmocka_unit_test(comparing_is_bytewise),
 		cmocka_unit_test(hashes_follow_content),
 		cmocka_unit_test(starts_and_ends),
