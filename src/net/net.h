@@ -41,6 +41,8 @@ struct net_request {
 	const _Atomic int *cancelled;
 };
 
+/* A peer without its port: "127.0.0.1", "[::1]", "unix"; what stays the same over connections. */
+struct str net_peer_host(struct str peer);
 /* The value of a header (name in lower case), or {NULL, 0}. */
 struct str net_header_get(const struct net_request *request, struct str name);
 /* The decoded value of a query parameter, in the arena; {NULL, 0} if absent. */

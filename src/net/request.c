@@ -1,5 +1,11 @@
 #include "net.h"
 
+struct str net_peer_host(struct str peer)
+{
+	ptrdiff_t colon = str_rfind_char(peer, ':');
+	return colon < 0 ? peer : str_sub(peer, 0, (size_t)colon);
+}
+
 struct str net_header_get(const struct net_request *request, struct str name)
 {
 	for (size_t i = 0; i < request->header_count; i++)

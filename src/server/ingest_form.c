@@ -122,3 +122,19 @@ struct str form_get(const struct form *form, struct str name)
 			return form->parts[i].body;
 	return (struct str){NULL, 0};
 }
+
+int form_or_part(struct str content_type, struct str body, struct str name, struct form *ret_form,
+		 struct str *ret_part, struct err *err)
+{
+	ret_form->count = 0;
+	*ret_part = body;
+	if (!form_is(content_type))
+		return 0;
+	int rc = form_parse(content_type, body, ret_form, err);
+	if (rc)
+		return rc;
+	*ret_part = form_get(ret_form, name);
+	if (!ret_part->ptr)
+		return err_set(err, ERR_INVALID, "form: there is no field \"%.*s\"", STR_ARG(name));
+	return 0;
+}

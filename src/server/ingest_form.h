@@ -22,5 +22,9 @@ bool form_is(struct str content_type);
  * more than FORM_PARTS_MAX parts. */
 MUST_USE int form_parse(struct str content_type, struct str body, struct form *ret,
 			struct err *err);
+/* A form that must have a part of that name, whose body is *ret_part. Other bytes are that part themselves, and
+ * *ret_form is empty. */
+MUST_USE int form_or_part(struct str content_type, struct str body, struct str name,
+			  struct form *ret_form, struct str *ret_part, struct err *err);
 /* The body of the first part of a name; {NULL, 0} if there is none. */
 struct str form_get(const struct form *form, struct str name);

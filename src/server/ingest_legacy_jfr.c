@@ -16,19 +16,11 @@ static int read_parts(const struct legacy_request *request, struct str body, str
 		      struct err *err)
 {
 	struct form form;
-	int rc;
+	int rc = form_or_part(request->content_type, body, STR("jfr"), &form, &parts->recording,
+			      err);
 
-	*parts = (struct parts){body, STR("")};
-	if (!form_is(request->content_type))
-		return 0;
-	rc = form_parse(request->content_type, body, &form, err);
-	if (rc)
-		return rc;
-	parts->recording = form_get(&form, STR("jfr"));
 	parts->labels = form_get(&form, STR("labels"));
-	if (!parts->recording.ptr)
-		return err_set(err, ERR_INVALID, "form: there is no field \"jfr\"");
-	return 0;
+	return rc;
 }
 
 /* The field labels may be gzip too. */

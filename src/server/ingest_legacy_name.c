@@ -126,11 +126,9 @@ static int64_t parse_rate(const struct net_request *request)
 /* Idle replicas of a service send the same bytes for the same seconds, each from its own address. */
 static struct str who_sends(const struct net_request *request)
 {
-	ptrdiff_t colon = str_rfind_char(request->peer, ':');
-	size_t len = colon < 0 ? request->peer.len : (size_t)colon;
+	struct str host = net_peer_host(request->peer);
 	struct str who =
-		arena_printf(request->arena, "%.*s?%.*s", STR_ARG(str_sub(request->peer, 0, len)),
-			     STR_ARG(request->query));
+		arena_printf(request->arena, "%.*s?%.*s", STR_ARG(host), STR_ARG(request->query));
 	return who.ptr ? who : request->query;
 }
 

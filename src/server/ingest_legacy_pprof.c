@@ -35,20 +35,13 @@ static int read_parts(const struct legacy_request *request, struct str body, str
 		      struct err *err)
 {
 	struct form form;
-	int rc;
+	int rc = form_or_part(request->content_type, body, STR("profile"), &form, &parts->profile,
+			      err);
 
-	*parts = (struct parts){body, STR(""), STR(""), NULL};
-	if (!form_is(request->content_type))
-		return 0;
-	rc = form_parse(request->content_type, body, &form, err);
-	if (rc)
-		return rc;
-	parts->profile = form_get(&form, STR("profile"));
 	parts->before = form_get(&form, STR("prev_profile"));
 	parts->config = form_get(&form, STR("sample_type_config"));
-	if (!parts->profile.ptr)
-		return err_set(err, ERR_INVALID, "form: there is no field \"profile\"");
-	return read_config(parts, err);
+	parts->types = NULL;
+	return rc ? rc : read_config(parts, err);
 }
 
 static const json_t *config_of(const struct parts *parts, struct str type)

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/net.h"
 
 enum { PLACES = 1024 };
 
@@ -44,8 +45,7 @@ void senders_destroy(struct senders *senders)
 
 static uint64_t key_of(struct str peer, struct str agent)
 {
-	ptrdiff_t port = str_rfind_char(peer, ':');
-	uint64_t key = str_hash(port < 0 ? peer : str_sub(peer, 0, (size_t)port));
+	uint64_t key = str_hash(net_peer_host(peer));
 
 	key = key * UINT64_C(0x9e3779b97f4a7c15) ^ str_hash(agent);
 	return key ? key : 1;

@@ -26,8 +26,6 @@
 #include "server/tls_config.h"
 #include "store/engine.h"
 
-enum { FIXED_ROUTES = 30, PUSH_ROUTES = 1 };
-
 struct server {
 	struct store *store;
 	const char *store_path;
@@ -45,50 +43,51 @@ struct server {
 	struct tenant_files files;
 	struct arena arena; /* routes and texts */
 	struct net_route *routes;
-	size_t route_count;
+	size_t route_count, route_cap;
+	bool routes_failed; /* no memory for one */
 };
 
 /* ---- routes ---- */
 
 static void add_route(struct server *server, struct net_route route)
 {
-	server->routes[server->route_count++] = route;
+	struct net_route *routes = arena_grow(&server->arena, server->routes, &server->route_cap,
+					      server->route_count + 1, sizeof(*routes));
+	if (!routes) {
+		server->routes_failed = true;
+		return;
+	}
+	server->routes = routes;
+	routes[server->route_count++] = route;
 }
 
-static size_t count_rpcs(void)
+/* body_bytes: its largest message. */
+static void add_rpc(struct server *server, const struct api_rpc *rpc, size_t body_bytes)
 {
-	size_t count = 0;
-	while (api_rpc_at(count))
-		count++;
-	return count;
+	struct api_endpoint *endpoint = arena_zalloc(&server->arena, 1, sizeof(*endpoint));
+	if (!endpoint) {
+		server->routes_failed = true;
+		return;
+	}
+	*endpoint = (struct api_endpoint){&server->api, rpc, body_bytes};
+	add_route(server, (struct net_route){.method = "*",
+					     .path = rpc->path,
+					     .handler = api_serve,
+					     .user = endpoint,
+					     .body_limit_bytes = body_bytes});
 }
 
-static void add_api_routes(struct server *server, struct api_endpoint *endpoints)
+static void add_api_routes(struct server *server)
 {
 	const struct api_rpc *rpc;
-	for (size_t i = 0; (rpc = api_rpc_at(i)) != NULL; i++) {
-		endpoints[i] = (struct api_endpoint){.api = &server->api, .rpc = rpc};
-		add_route(server, (struct net_route){.method = "*",
-						     .path = rpc->path,
-						     .handler = api_serve,
-						     .user = &endpoints[i],
-						     .body_limit_bytes = api_body_bytes(rpc)});
-	}
-}
-
-static void add_push_route(struct server *server, struct api_endpoint *endpoint)
-{
-	*endpoint = (struct api_endpoint){&server->api, &api_push,
-					  ingest_message_bytes(server->ingest)};
-	add_route(server, (struct net_route){.method = "*",
-					     .path = api_push.path,
-					     .handler = api_serve,
-					     .user = endpoint});
+	for (size_t i = 0; (rpc = api_rpc_at(i)) != NULL; i++)
+		add_rpc(server, rpc, api_body_bytes(rpc));
+	add_rpc(server, &api_push, ingest_message_bytes(server->ingest));
 }
 
 static void add_fixed_routes(struct server *server)
 {
-	const struct net_route routes[FIXED_ROUTES] = {
+	const struct net_route routes[] = {
 		{.method = "*",
 		 .path = INGEST_GRPC_PATH,
 		 .handler = ingest_grpc,
@@ -191,22 +190,16 @@ static void add_fixed_routes(struct server *server)
 		{.method = "GET", .path = "/favicon.*", .handler = assets_serve, .on_loop = true},
 		{.method = "*", .path = "/*", .handler = api_not_found, .on_loop = true},
 	};
-	for (size_t i = 0; i < FIXED_ROUTES; i++)
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
 		add_route(server, routes[i]);
 }
 
 static int make_routes(struct server *server, struct err *err)
 {
-	size_t rpcs = count_rpcs();
-	struct api_endpoint *endpoints =
-		arena_zalloc(&server->arena, rpcs + PUSH_ROUTES, sizeof(*endpoints));
-	server->routes = arena_zalloc(&server->arena, rpcs + PUSH_ROUTES + FIXED_ROUTES,
-				      sizeof(*server->routes));
-	if (!endpoints || !server->routes)
-		return err_set(err, ERR_NOMEM, "no memory for the routes");
-	add_api_routes(server, endpoints);
-	add_push_route(server, &endpoints[rpcs]);
+	add_api_routes(server);
 	add_fixed_routes(server);
+	if (server->routes_failed)
+		return err_set(err, ERR_NOMEM, "no memory for the routes");
 	return guard_routes(&server->guard, &server->arena, server->routes, server->route_count,
 			    err);
 }

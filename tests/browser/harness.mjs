@@ -81,16 +81,21 @@ export function query(page) {
 	return new URL(page.url()).searchParams;
 }
 
-/** Waits until so many elements are there. */
-export async function counted(locator, count) {
+/** Looks at it again with each frame until it is right. */
+async function looked(page, look, right, said) {
 	const end = Date.now() + 15000;
 	for (;;) {
-		const is = await locator.count();
-		if (is === count)
+		const is = await look();
+		if (right(is))
 			return;
-		assert.ok(Date.now() < end, `${is} of ${count} elements are there`);
-		await locator.page().evaluate(() => new Promise(requestAnimationFrame));
+		assert.ok(Date.now() < end, said(is));
+		await page.evaluate(() => new Promise(requestAnimationFrame));
 	}
+}
+
+/** Waits until so many elements are there. */
+export function counted(locator, count) {
+	return looked(locator.page(), () => locator.count(), (is) => is === count, (is) => `${is} of ${count} elements are there`);
 }
 
 export async function until(page, name, test) {
@@ -121,15 +126,8 @@ async function inkOf(locator) {
 }
 
 /** Waits until more than that much of a canvas is drawn on; drawing comes a frame or more after its element. */
-export async function drawn(locator, ink) {
-	const end = Date.now() + 15000;
-	for (;;) {
-		const is = await inkOf(locator);
-		if (is > ink)
-			return;
-		assert.ok(Date.now() < end, `${is} of more than ${ink} pixels are drawn`);
-		await locator.page().evaluate(() => new Promise(requestAnimationFrame));
-	}
+export function drawn(locator, ink) {
+	return looked(locator.page(), () => inkOf(locator), (is) => is > ink, (is) => `${is} of more than ${ink} pixels are drawn`);
 }
 
 export async function axeClean(page, what) {

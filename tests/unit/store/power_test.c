@@ -238,9 +238,9 @@ static void one_life(struct power *power)
 	disk_destroy(disk);
 }
 
-static void set_up(struct power *power, uint64_t seed)
+/* An empty store, and nothing that it was told yet. */
+static void set_up(struct power *power)
 {
-	*power = (struct power){.random = {seed}};
 	temp_directory(power->path);
 	snprintf(power->disk_path, PATHS, "%s/disk", power->path);
 	snprintf(power->cut_path, PATHS, "%s/cut", power->path);
@@ -311,9 +311,10 @@ static void check_worst(struct power *power, enum disk_names names, struct disk 
 
 static void play(const struct shim_plan *plan, bool again, uint64_t seed)
 {
-	struct power power;
+	struct power power = {0};
 	struct ending ending;
-	set_up(&power, seed);
+	power.random.state = seed;
+	set_up(&power);
 	power.plan = *plan;
 	struct disk *disk = disk_load(power.disk_path, seed);
 	shim_start(power.disk_path, RECORD_BYTES);
@@ -381,35 +382,24 @@ static void what_a_killed_process_was_told_about_its_log_is_not_needed(void **st
 
 /* ---- as it comes ---- */
 
-/* An answer of one group for each batch has to fit into a query's memory. */
-static void begin_anew(struct power *power)
-{
-	struct random random = power->random;
-	unsigned cuts = power->cuts, kills = power->kills, failed_syncs = power->failed_syncs,
-		 damaged = power->damaged;
-	tear_down(power);
-	set_up(power, 0);
-	power->random = random;
-	power->cuts = cuts;
-	power->kills = kills;
-	power->failed_syncs = failed_syncs;
-	power->damaged = damaged;
-}
-
 static void nothing_acknowledged_is_lost_when_the_power_is_cut(void **state)
 {
-	struct power power;
+	struct power power = {0};
 	unsigned cuts = env_number("CRESSET_POWER_CUTS", CUTS);
 	unsigned seed = env_number("CRESSET_SEED", (unsigned)getpid());
 	(void)state;
 	print_message("seed %u\n", seed);
-	set_up(&power, seed);
+	power.random.state = seed;
+	set_up(&power);
 	while (power.cuts < cuts) {
 		one_life(&power);
-		if (atomic_load(&power.then->next) > BATCHES_A_STORE)
-			begin_anew(&power);
-		else
+		if (atomic_load(&power.then->next) <= BATCHES_A_STORE) {
 			begin_next(&power);
+			continue;
+		}
+		/* An answer of one group for each batch has to fit into a query's memory. */
+		tear_down(&power);
+		set_up(&power);
 	}
 	print_message("%u cuts, %u kills, %u failed syncs, %u damaged logs, %u batches, slowest "
 		      "start %.0f ms\n",
